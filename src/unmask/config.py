@@ -1,0 +1,242 @@
+"""Typed configuration: a dataclass per config group, registered with Hydra.
+
+Every YAML file under configs/ names its schema first in its defaults list, so a misspelt key or a wrong type fails
+while the command line is composed, before any work is done. Field docstrings are the reference of the options.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+
+class OcclusionSource(Enum):
+    """Where the occlusion of a picture comes from."""
+
+    painted = "painted"
+    difference = "difference"
+
+
+class Blend(Enum):
+    """How the generated part is joined to the input's own pixels."""
+
+    feather = "feather"
+    membrane = "membrane"
+
+
+class Split(Enum):
+    """Which part of the pairs to use; the split is by id with a fixed seed."""
+
+    all = "all"
+    train = "train"
+    val = "val"
+    test = "test"
+
+
+@dataclass
+class DataConfig:
+    """Pairs of clean and masked pictures on disk, in the layout of FFHQ and MaskedFace-Net."""
+
+    root: str = MISSING
+    """Folder that holds the three folders below."""
+    clean_dir: str | None = None
+    """Folder of clean pictures (FFHQ), absolute or below `root`; null tries the names people use (ffhq, ...)."""
+    masked_dir: str | None = None
+    """Folder of masked pictures (CMFD), absolute or below `root`; null tries the names people use (cmfd, ...)."""
+    resolution: int = 256
+    """Height and width the pictures are brought to, in pixels."""
+    limit: int | None = None
+    """Use only the first `limit` ids (in ascending order, after the split)."""
+    ids: list[str] | None = None
+    """Use only these ids."""
+    split: Split = Split.all
+    """all, train, val or test."""
+    val_fraction: float = 0.1
+    """Share of the ids that goes to val."""
+    test_fraction: float = 0.1
+    """Share of the ids that goes to test."""
+    split_seed: int = 0
+    """Seed of the split; the same ids always land in the same part."""
+    batch_size: int = 1
+    """Pictures a batch; a picture's result does not depend on it."""
+    num_workers: int = 0
+    """Processes that decode pictures."""
+    strict: bool = False
+    """Stop at the first picture that cannot be read or paired, instead of naming, counting and going on."""
+
+
+@dataclass
+class OcclusionConfig:
+    """Where the face mask is, and how the fill is joined to the rest."""
+
+    source: OcclusionSource = MISSING
+    """painted: a PNG per picture; difference: from a pair of clean and masked."""
+    painted_dir: str | None = None
+    """Folder of painted occlusions, absolute or below `data.root`; null tries the names people use (occlusion, ...)."""
+    dilate: float = 4.0
+    """Grow the occlusion by this many pixels (at 256; scaled with the resolution) before filling it."""
+    feather: float = 3.0
+    """Width of the soft edge inside the hole, in pixels at 256. Nothing outside the hole ever changes."""
+    blend: Blend = Blend.membrane
+    """feather: plain alpha blend; membrane: also bend the fill's colours so that they meet the input at the seam."""
+
+
+@dataclass
+class GeneratorConfig:
+    """A face prior."""
+
+    _target_: str = MISSING
+    """The `unmask.generators.base.Generator` subclass to build."""
+    checkpoint: str | None = None
+    """Path of the generator's weights; null uses the artifact `unmask.weights` knows."""
+    heads: str | None = None
+    """Path of the low-resolution heads (MobileStyleGAN); null uses the shipped ones."""
+
+
+@dataclass
+class EvaluationConfig:
+    """Metrics and reports; the same for every method."""
+
+    bootstrap_samples: int = 2000
+    """Resamples of the pictures for the 95 % intervals."""
+    identity: bool = True
+    """Compute identity/arcface (needs the ArcFace and detector weights)."""
+    grid_rows: int = 16
+    """At most this many pictures in grid.png."""
+    emerge_every: int = 25
+    """Log the emerging picture of the first batch to TensorBoard every this many steps; 0 never."""
+    render_full: bool = False
+    """Also render the generator's full resolution (1024) from the same w_plus into full/."""
+
+
+@dataclass
+class MethodConfig:
+    """What every method's schema begins with."""
+
+    _target_: str = MISSING
+    """The `unmask.methods.base.Method` subclass to build."""
+    name: str = MISSING
+    """The method's name in tables, files and TensorBoard."""
+
+
+@dataclass
+class CopyConfig(MethodConfig):
+    """Leave the masked picture as it is: the floor of every table."""
+
+
+@dataclass
+class InpaintConfig(MethodConfig):
+    """Fill the hole from its border without any learning (Telea 2004, OpenCV)."""
+
+    radius: float = 5.0
+    """Neighbourhood each filled pixel looks at, in pixels at 256."""
+
+
+class Init(Enum):
+    """Where a projection starts."""
+
+    mean = "mean"
+    random = "random"
+    search = "search"
+    regression = "regression"
+
+
+class PixelLoss(Enum):
+    """How generated and target pixels are compared."""
+
+    mse = "mse"
+    l1 = "l1"
+    bce = "bce"
+
+
+@dataclass
+class StyleGANProjConfig(MethodConfig):
+    """Project the visible face into the latent space of a frozen generator; the generator fills the rest."""
+
+    init: Init = Init.search
+    """mean: the average w; random: a random face (the study); search: the best of many random faces by visible
+    pixels; regression: the w expected from the visible pixels, by ridge regression over the same random faces."""
+    candidates: int = 300
+    """Random faces rendered once a run for init=search and init=regression."""
+    candidates_psi: float = 0.7
+    """Truncation of these faces towards the average face."""
+    search_best: int = 8
+    """init=search starts from the mean w of this many best faces."""
+    regression_noise: float = 0.1
+    """init=regression: variance of the noise on pixels, relative to the variance of the pixels."""
+    w_steps: int = 60
+    """Steps with one w for all layers (W), before W+."""
+    w_lr: float = 0.05
+    """Adam's learning rate in W."""
+    steps: int = 100
+    """Steps with a w per layer (W+); 0 leaves the result in W."""
+    lr: float = 0.02
+    """Adam's learning rate in W+."""
+    rampup: float = 0.05
+    """Share of a stage over which the learning rate rises linearly from zero."""
+    rampdown: float = 0.5
+    """Share of a stage over which it falls to zero along a cosine."""
+    pixel_loss: PixelLoss = PixelLoss.mse
+    """mse, l1 (on [-1,1]) or bce (on [0,1])."""
+    use_occlusion: bool = True
+    """Leave the hidden pixels out of every loss; false compares with the face mask too, as the study's first trials."""
+    lambda_pixel: float = 1.0
+    """Weight of the pixel loss."""
+    lambda_perceptual: float = 1.0
+    """Weight λ of the VGG-16 feature distance."""
+    perceptual_layers: list[str] = field(default_factory=lambda: ["relu1_2", "relu2_2", "relu3_3"])
+    """VGG-16 layers compared, relu1_1 to relu5_3; the study's conv2 is relu2_2."""
+    perceptual_resolution: int = 128
+    """Pictures are shrunk to this many pixels before VGG-16."""
+    normalise_features: bool = True
+    """Scale feature vectors to unit length before comparing (LPIPS); false compares them as they are (the study)."""
+    perceptual_margin: float = 0.3
+    """Keep features this share of their receptive field's radius away from the hole, since they see into it."""
+    lambda_prior: float = 0.02
+    """Weight of the squared deviation of w from its mean in units of its standard deviation."""
+    lambda_spread: float = 0.05
+    """Weight of the disagreement between the layers' w, in the same units."""
+    compile: bool = True
+    """Compile the step with torch.compile where a C++ compiler is found; the first time takes about a minute."""
+
+
+@dataclass
+class RunConfig:
+    """Everything a run needs; `python -m unmask.run --help` lists the groups."""
+
+    method: MethodConfig = MISSING
+    generator: GeneratorConfig = MISSING
+    data: DataConfig = MISSING
+    occlusion: OcclusionConfig = MISSING
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    experiment: str | None = None
+    """Name of the experiment this run belongs to, set by the files in configs/experiment."""
+    seed: int = 0
+    """Every random choice derives from it."""
+    device: str = "auto"
+    """auto (cuda, then mps, then cpu), cpu, cuda, cuda:1, mps."""
+    progress: bool = True
+    """Show progress bars."""
+
+
+def register() -> None:
+    """Put every schema into Hydra's ConfigStore; called once, by the programs, before composing."""
+    store = ConfigStore.instance()
+    store.store(name="run_schema", node=RunConfig)
+    for group, name, node in SCHEMAS:
+        store.store(group=group, name=f"{name}_schema", node=node)
+
+
+SCHEMAS: tuple[tuple[str, str, Any], ...] = (
+    ("method", "copy", CopyConfig),
+    ("method", "inpaint", InpaintConfig),
+    ("method", "stylegan_proj", StyleGANProjConfig),
+    ("generator", "generator", GeneratorConfig),
+    ("data", "data", DataConfig),
+    ("occlusion", "occlusion", OcclusionConfig),
+    ("evaluation", "evaluation", EvaluationConfig),
+)

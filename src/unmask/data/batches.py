@@ -1,0 +1,117 @@
+"""Batches of `Faces` in the order of the ids; pictures that cannot be decoded are skipped and remembered."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from typing import final
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from unmask.data.dataset import PairedDataset
+from unmask.data.report import PairingReport
+from unmask.errors import UnmaskError
+from unmask.faces import Faces, Failure
+
+logger = logging.getLogger(__name__)
+
+
+@final
+class Batches:
+    """Iterate for `Faces` of up to `batch_size` pictures; iterate again for the same ones.
+
+    Attributes:
+        undecodable: the pictures skipped in the latest iteration so far, and why.
+    """
+
+    def __init__(self, dataset: PairedDataset, batch_size: int, num_workers: int = 0) -> None:
+        if batch_size < 1:
+            raise UnmaskError(f"data.batch_size={batch_size} must be at least 1.")
+        if num_workers < 0:
+            raise UnmaskError(f"data.num_workers={num_workers} must not be negative.")
+        self.undecodable: tuple[Failure, ...] = ()
+        self._dataset = dataset
+        self._batch_size = batch_size
+        self._num_workers = num_workers
+
+    def __len__(self) -> int:
+        """How many batches there are when every picture can be decoded."""
+        return math.ceil(len(self._dataset) / self._batch_size)
+
+    @property
+    def report(self) -> PairingReport:
+        """The report of the pairing, with what the latest iteration could not decode."""
+        return self._dataset.report.with_undecodable(self.undecodable)
+
+    def __iter__(self) -> Iterator[Faces]:
+        """A batch with undecodable pictures is smaller; one without any decodable picture is left out.
+
+        Raises:
+            UnmaskError: with `data.strict` at the first picture that cannot be decoded; otherwise at the end,
+                if none could be.
+        """
+        self.undecodable = ()
+        any_decoded = False
+        loader = DataLoader(
+            _Attempts(self._dataset), self._batch_size, num_workers=self._num_workers, collate_fn=_as_they_are
+        )
+        for attempts in loader:
+            failures = tuple(attempt for attempt in attempts if isinstance(attempt, Failure))
+            for failure in failures:
+                if self._dataset.strict:
+                    raise UnmaskError(f"{failure.reason} (data.strict=true; with false it would be skipped)")
+                logger.warning("Skipped %s: %s", failure.id, failure.reason)
+            self.undecodable += failures
+            faces = [attempt for attempt in attempts if isinstance(attempt, Faces)]
+            if faces:
+                any_decoded = True
+                yield collate(faces)
+        if not any_decoded:
+            first = self.undecodable[0]
+            raise UnmaskError(
+                f"None of the {len(self._dataset)} pictures could be used; the first: {first.reason} "
+                "Check data.root, data.clean_dir, data.masked_dir and occlusion.painted_dir."
+            )
+
+
+def batches(dataset: PairedDataset, batch_size: int, num_workers: int = 0) -> Batches:
+    """`Faces` of up to `batch_size` pictures, ascending by id, decoded by `num_workers` processes.
+
+    With 0 this process decodes.
+    """
+    return Batches(dataset, batch_size, num_workers)
+
+
+def collate(faces: list[Faces]) -> Faces:
+    """Join batches of one resolution into one; either all of them have clean pictures or none has."""
+    cleans = [one.clean for one in faces if one.clean is not None]
+    assert len(cleans) in (0, len(faces)), "a dataset has clean pictures for all ids or for none"
+    return Faces(
+        ids=tuple(id for one in faces for id in one.ids),
+        masked=torch.cat([one.masked for one in faces]),
+        occlusion=torch.cat([one.occlusion for one in faces]),
+        hole=torch.cat([one.hole for one in faces]),
+        clean=torch.cat(cleans) if cleans else None,
+    )
+
+
+class _Attempts(Dataset["Faces | Failure"]):
+    """The dataset with its errors as values, so that they come back from worker processes one by one."""
+
+    def __init__(self, dataset: PairedDataset) -> None:
+        self._dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def __getitem__(self, index: int) -> Faces | Failure:
+        try:
+            return self._dataset[index]
+        except UnmaskError as error:
+            return Failure(self._dataset.pairs[index].id, str(error))
+
+
+def _as_they_are(attempts: list[Faces | Failure]) -> list[Faces | Failure]:
+    return attempts

@@ -1,0 +1,68 @@
+"""What became of the pictures that were found on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from unmask.faces import Failure
+
+NAMED = 5
+"""How many ids or files of a kind the summary names; the rest is counted."""
+
+
+@dataclass(frozen=True)
+class PairingReport:
+    """The outcome of pairing the folders by id, and (once they were decoded) of reading the pictures.
+
+    Attributes:
+        masked_dir, clean_dir, occlusion_dir: the folders looked into; None where there is none.
+        found: how many ids could be used, before `data.ids`, `data.split` and `data.limit`.
+        paired: the ids that are used, ascending.
+        missing_clean: masked pictures without a clean one (not used, unless there is no clean folder at all).
+        missing_masked: clean pictures without a masked one. Usual: MaskedFace-Net does not cover all of FFHQ.
+        missing_occlusion: pictures without a painted occlusion, where one is needed.
+        duplicates: files whose id was already taken by another file; that other one is used.
+        undecodable: pictures that were skipped while decoding, and why.
+    """
+
+    masked_dir: Path
+    clean_dir: Path | None
+    occlusion_dir: Path | None
+    found: int
+    paired: tuple[str, ...]
+    missing_clean: tuple[str, ...] = ()
+    missing_masked: tuple[str, ...] = ()
+    missing_occlusion: tuple[str, ...] = ()
+    duplicates: tuple[Path, ...] = ()
+    undecodable: tuple[Failure, ...] = ()
+
+    def with_undecodable(self, failures: tuple[Failure, ...]) -> PairingReport:
+        """The same report after the pictures were decoded."""
+        return replace(self, undecodable=failures)
+
+    def summary(self) -> str:
+        """A few lines for the run log."""
+        clean = "no clean pictures" if self.clean_dir is None else f"clean: {self.clean_dir}"
+        painted = "" if self.occlusion_dir is None else f", occlusion: {self.occlusion_dir}"
+        lines = [
+            f"{len(self.paired)} pictures used of {self.found} usable "
+            f"(masked: {self.masked_dir}, {clean}{painted})"
+        ]
+        for what, names in (
+            ("masked without clean", self.missing_clean),
+            ("clean without masked", self.missing_masked),
+            ("without occlusion", self.missing_occlusion),
+            ("second file of an id, ignored", tuple(str(path) for path in self.duplicates)),
+        ):
+            if names:
+                lines.append(f"{len(names)} {what}: {_named(names)}")
+        if self.undecodable:
+            lines.append(f"{len(self.undecodable)} skipped while decoding:")
+            lines.extend(f"  {failure.id}: {failure.reason}" for failure in self.undecodable)
+        return "\n".join(lines)
+
+
+def _named(names: tuple[str, ...]) -> str:
+    """The first few names; the rest only as dots."""
+    return ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")

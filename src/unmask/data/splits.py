@@ -1,0 +1,45 @@
+"""Splits by id that stay put when pictures are added."""
+
+from __future__ import annotations
+
+import hashlib
+
+from unmask.config import Split
+from unmask.errors import UnmaskError
+
+
+def split_of(id: str, *, seed: int, val_fraction: float, test_fraction: float) -> Split:
+    """The part `id` belongs to: train, val or test.
+
+    A hash of seed and id is read as a number in [0,1): test below `test_fraction`, then val, then train. It
+    looks at no other id, so adding or removing pictures moves none; the shares hold in expectation.
+    """
+    digest = hashlib.sha256(f"{seed}/{id}".encode()).digest()
+    position = int.from_bytes(digest[:8], "big") / 2**64
+    if position < test_fraction:
+        return Split.test
+    if position < test_fraction + val_fraction:
+        return Split.val
+    return Split.train
+
+
+def select(
+    ids: list[str], *, split: Split, seed: int, val_fraction: float, test_fraction: float
+) -> list[str]:
+    """The ids of one part, in the order given.
+
+    Raises:
+        UnmaskError: fractions outside [0,1] or summing to more than 1.
+    """
+    if not (val_fraction >= 0 and test_fraction >= 0 and val_fraction + test_fraction <= 1):
+        raise UnmaskError(
+            f"data.val_fraction={val_fraction} and data.test_fraction={test_fraction} must not be negative "
+            "and must not sum to more than 1."
+        )
+    if split is Split.all:
+        return list(ids)
+    return [
+        id
+        for id in ids
+        if split_of(id, seed=seed, val_fraction=val_fraction, test_fraction=test_fraction) is split
+    ]

@@ -1,0 +1,16 @@
+"""Measuring every method in the same way; knows no method."""
+
+from unmask.evaluation.evaluate import evaluate
+from unmask.evaluation.outputs import finished_ids
+from unmask.evaluation.report import markdown_table, terminal_table
+from unmask.evaluation.summary import EvaluationResult, MetricSummary, RunInfo
+
+__all__ = [
+    "EvaluationResult",
+    "MetricSummary",
+    "RunInfo",
+    "evaluate",
+    "finished_ids",
+    "markdown_table",
+    "terminal_table",
+]

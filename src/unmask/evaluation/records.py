@@ -1,0 +1,80 @@
+"""The row of a picture in metrics.csv: appended as it finishes, read back when a killed run goes on."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from unmask.evaluation.metrics import NAMES, Measurement
+from unmask.files import atomic_path
+
+COLUMNS = ("id", "seconds", *NAMES, "reasons")
+
+
+@dataclass(frozen=True)
+class PictureRecord:
+    """What was measured on one picture; `seconds` is the wall time the method took for it."""
+
+    id: str
+    seconds: float
+    measurements: Mapping[str, Measurement]
+
+
+def append_record(path: Path, record: PictureRecord) -> None:
+    """Add a row to metrics.csv and bring it to disk; a new file starts with the header.
+
+    A number that could not be computed is an empty cell, and ``reasons`` says why, as JSON from name to
+    reason.
+    """
+    new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        if new:
+            writer.writerow(COLUMNS)
+        writer.writerow(_cells(record))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_records(path: Path, records: Sequence[PictureRecord]) -> None:
+    """Write metrics.csv anew, atomically."""
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        writer.writerows(_cells(record) for record in records)
+
+
+def read_records(path: Path) -> tuple[PictureRecord, ...]:
+    """The rows of metrics.csv, () where there is none; a last row cut short by a kill is left out."""
+    if not path.exists():
+        return ()
+    with path.open(newline="", encoding="utf-8") as file:
+        lines = file.read().splitlines(keepends=True)
+    if lines and not lines[-1].endswith("\n"):
+        lines.pop()
+    records = []
+    for row in csv.DictReader(lines):
+        if set(row) != set(COLUMNS) or any(row[column] is None for column in COLUMNS):
+            continue  # written by another version, or damaged: such a picture is done again
+        reasons = json.loads(row["reasons"]) if row["reasons"] else {}
+        measurements = {
+            name: Measurement(float(row[name])) if row[name] else Measurement(None, reasons[name])
+            for name in NAMES
+        }
+        records.append(PictureRecord(row["id"], float(row["seconds"]), measurements))
+    return tuple(records)
+
+
+def _cells(record: PictureRecord) -> list[str]:
+    values = [record.measurements[name].value for name in NAMES]
+    reasons = {name: m.reason for name, m in record.measurements.items() if m.reason is not None}
+    return [
+        record.id,
+        repr(record.seconds),
+        *("" if value is None else repr(value) for value in values),
+        json.dumps(reasons, sort_keys=True) if reasons else "",
+    ]

@@ -1,0 +1,159 @@
+"""Means over the pictures with their intervals: what metrics.json holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from unmask.evaluation.bootstrap import mean_interval
+from unmask.evaluation.metrics import NAMES
+from unmask.evaluation.records import PictureRecord
+from unmask.faces import Failure
+
+NOTHING_FINISHED = "no picture was finished"
+
+
+@dataclass(frozen=True)
+class MetricSummary:
+    """A metric over the pictures.
+
+    Attributes:
+        mean: over the `n` pictures that have a value; None where none has.
+        ci95: low and high limit of the 95 % bootstrap interval of the mean.
+        n: how many pictures have a value.
+        reason: why pictures are missing, counted; None where none is.
+    """
+
+    mean: float | None
+    ci95: tuple[float, float] | None
+    n: int
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What the evaluation writes down about the run without understanding it.
+
+    Attributes:
+        method: the method's name.
+        seed: of the run; also seeds the bootstrap.
+        config_hash: fingerprint of everything that decides the pictures: an interrupted evaluation goes on
+        only
+            if it is the same.
+        resolution: height and width of the pictures, in pixels.
+        settings: nested configuration for TensorBoard's hparams table.
+    """
+
+    method: str
+    seed: int
+    config_hash: str
+    resolution: int
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """The content of metrics.json.
+
+    Attributes:
+        run: see `RunInfo`.
+        complete: whether every picture was tried.
+        n: how many pictures were finished.
+        seconds_per_image: mean wall time of the method alone; None where no picture was finished.
+        peak_memory_mb: most memory the process held (on CUDA: most that torch allocated there), in 2^20
+        bytes; None
+            where the system does not say.
+        metrics: a summary for every name of `NAMES`.
+        failures: pictures that were not finished, and why.
+    """
+
+    run: RunInfo
+    complete: bool
+    n: int
+    seconds_per_image: float | None
+    peak_memory_mb: float | None
+    metrics: Mapping[str, MetricSummary]
+    failures: tuple[Failure, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """metrics.json as plain data; a metric that lacks pictures also has "n" and "reason"."""
+        return {
+            "status": "complete" if self.complete else "incomplete",
+            "method": self.run.method,
+            "n": self.n,
+            "seed": self.run.seed,
+            "resolution": self.run.resolution,
+            "seconds_per_image": self.seconds_per_image,
+            "peak_memory_mb": self.peak_memory_mb,
+            "metrics": {name: _metric_json(summary) for name, summary in self.metrics.items()},
+            "failures": [{"id": failure.id, "reason": failure.reason} for failure in self.failures],
+            "config_hash": self.run.config_hash,
+        }
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> EvaluationResult:
+        """The inverse of `to_json`; the run's settings are not in there and come back empty."""
+        run = RunInfo(plain["method"], plain["seed"], plain["config_hash"], plain["resolution"], {})
+        return cls(
+            run,
+            plain["status"] == "complete",
+            plain["n"],
+            plain["seconds_per_image"],
+            plain["peak_memory_mb"],
+            {name: _metric_from_json(entry, plain["n"]) for name, entry in plain["metrics"].items()},
+            tuple(Failure(failure["id"], failure["reason"]) for failure in plain["failures"]),
+        )
+
+
+def summarise(
+    run: RunInfo,
+    records: Sequence[PictureRecord],
+    failures: Sequence[Failure],
+    *,
+    complete: bool,
+    bootstrap_samples: int,
+    peak_memory_mb: float | None,
+) -> EvaluationResult:
+    """Means and intervals over the records of the finished pictures."""
+    return EvaluationResult(
+        run=run,
+        complete=complete,
+        n=len(records),
+        seconds_per_image=float(np.mean([record.seconds for record in records])) if records else None,
+        peak_memory_mb=peak_memory_mb,
+        metrics={name: _summarise_metric(name, records, bootstrap_samples, run.seed) for name in NAMES},
+        failures=tuple(failures),
+    )
+
+
+def _summarise_metric(name: str, records: Sequence[PictureRecord], samples: int, seed: int) -> MetricSummary:
+    measured = [record.measurements[name] for record in records]
+    values = [one.value for one in measured if one.value is not None]
+    reasons = Counter(one.reason for one in measured if one.reason is not None)
+    if not measured:
+        return MetricSummary(None, None, 0, NOTHING_FINISHED)
+    if len(reasons) == 1 and not values:
+        return MetricSummary(None, None, 0, next(iter(reasons)))
+    reason = (
+        "; ".join(f"{count} of {len(measured)} pictures: {why}" for why, count in reasons.items()) or None
+    )
+    if not values:
+        return MetricSummary(None, None, 0, reason)
+    interval = mean_interval(values, samples=samples, seed=seed)
+    return MetricSummary(interval.mean, (interval.low, interval.high), len(values), reason)
+
+
+def _metric_json(summary: MetricSummary) -> dict[str, Any]:
+    plain: dict[str, Any] = {"mean": summary.mean, "ci95": list(summary.ci95) if summary.ci95 else None}
+    if summary.reason is not None:
+        plain |= {"n": summary.n, "reason": summary.reason}
+    return plain
+
+
+def _metric_from_json(entry: Mapping[str, Any], pictures: int) -> MetricSummary:
+    ci95 = (entry["ci95"][0], entry["ci95"][1]) if entry["ci95"] else None
+    return MetricSummary(entry["mean"], ci95, entry.get("n", pictures), entry.get("reason"))

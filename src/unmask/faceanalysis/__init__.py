@@ -1,0 +1,22 @@
+"""Finding, measuring and recognising faces with small ONNX networks (weights for non-commercial research).
+
+The three networks come from insightface's model zoo: SCRFD-500M with five points (Guo et al. 2021,
+arXiv:2105.04714), 2d106det (106 landmarks) and ArcFace on MobileFaceNet trained on WebFace600K (Deng et al.
+2019, arXiv:1801.07698). All three work on faces that wear a mask.
+"""
+
+from unmask.faceanalysis.detector import Detection, detect, main_face
+from unmask.faceanalysis.identity import ARCFACE_TEMPLATE, align, cosine, embed
+from unmask.faceanalysis.landmarks import Landmarks, landmarks106
+
+__all__ = [
+    "ARCFACE_TEMPLATE",
+    "Detection",
+    "Landmarks",
+    "align",
+    "cosine",
+    "detect",
+    "embed",
+    "landmarks106",
+    "main_face",
+]

@@ -1,0 +1,52 @@
+"""106 landmarks of a detected face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from unmask.faceanalysis.detector import Detection
+from unmask.faceanalysis.sessions import pictures, run
+
+CROP_SIZE = 192
+CROP_MARGIN = 1.5
+"""Side of the square crop over the longer side of the detector's box, as the network was trained."""
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """Points of one face.
+
+    Attributes:
+        points: (106,2) float32 x,y in pixels of the picture, in the order of insightface's 2d106 mark-up:
+            0-32 contour of the face (0 the chin), 33-42 and 87-96 eyes, 43-51 and 97-105 brows, 52-71 mouth,
+            72-86 nose.
+    """
+
+    points: np.ndarray
+
+
+def landmarks106(image: Tensor, face: Detection) -> Landmarks:
+    """The landmarks of one face of a (3,H,W) RGB picture in [-1,1].
+
+    Raises:
+        UnmaskError: the network's weights are not there and cannot be fetched.
+    """
+    import cv2
+
+    (picture,) = pictures(image)
+    centre = (face.box[:2] + face.box[2:]) / 2
+    scale = CROP_SIZE / (CROP_MARGIN * float((face.box[2:] - face.box[:2]).max()))
+    matrix = np.array(
+        [
+            [scale, 0.0, CROP_SIZE / 2 - scale * centre[0]],
+            [0.0, scale, CROP_SIZE / 2 - scale * centre[1]],
+        ]
+    )
+    crop = cv2.warpAffine(picture, matrix, (CROP_SIZE, CROP_SIZE))
+    # the graph begins with (x - 127.5) / 128 itself, so it takes levels 0..255
+    (output,) = run("landmarks106", crop.astype(np.float32).transpose(2, 0, 1)[None])
+    points = (output.reshape(-1, 2)[-106:] + 1.0) * (CROP_SIZE / 2)
+    return Landmarks(((points - matrix[:, 2]) / scale).astype(np.float32))

@@ -1,0 +1,80 @@
+"""The two records that travel between data, methods and evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Faces:
+    """A batch of pictures to unmask.
+
+    Attributes:
+        ids: one name per picture, B of them (the five-digit FFHQ id where there is one).
+        masked: (B,3,H,W) float32 RGB in [-1,1], the face wearing a face mask.
+        occlusion: (B,1,H,W) float32, 1 where the face mask hides the face, 0 where visible: the label as given.
+        hole: (B,1,H,W) float32, `occlusion` dilated by ``occlusion.dilate``: what a method must fill and may not
+            look at, since the drawn mask's border reaches past its label.
+        clean: (B,3,H,W) float32 RGB in [-1,1], the same face without the mask; None at inference.
+    """
+
+    ids: tuple[str, ...]
+    masked: Tensor
+    occlusion: Tensor
+    hole: Tensor
+    clean: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def visible(self) -> Tensor:
+        """(B,1,H,W) float32, 1 where a method may look: the complement of `hole`."""
+        return 1.0 - self.hole
+
+    def to(self, device: torch.device | str) -> Faces:
+        """The same batch with its tensors on `device`."""
+        clean = None if self.clean is None else self.clean.to(device)
+        return replace(
+            self,
+            masked=self.masked.to(device),
+            occlusion=self.occlusion.to(device),
+            hole=self.hole.to(device),
+            clean=clean,
+        )
+
+    def __getitem__(self, index: int) -> Faces:
+        """The picture at `index` as a batch of one."""
+        one = slice(index, index + 1)
+        clean = None if self.clean is None else self.clean[one]
+        return Faces(self.ids[one], self.masked[one], self.occlusion[one], self.hole[one], clean)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A picture that could not be finished, and why (``reason`` is a full sentence for the user)."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """What a method made of a batch of `Faces`.
+
+    Attributes:
+        ids: the pictures that were finished, in the order of the batch; failed ones are left out.
+        raw: (N,3,H,W) float32 RGB in [-1,1], what the method generated, whole picture.
+        w_plus: (N,num_ws,512) float32 latents, for methods that have them.
+        full: (N,3,R,R) float32 RGB in [-1,1], the generator's full-resolution render, where it was asked for.
+        failures: the pictures of the batch that are missing from `ids`.
+    """
+
+    ids: tuple[str, ...]
+    raw: Tensor
+    w_plus: Tensor | None = None
+    full: Tensor | None = None
+    failures: tuple[Failure, ...] = ()

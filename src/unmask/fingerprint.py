@@ -1,0 +1,56 @@
+"""A hash of everything in a configuration that influences the results."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+WITHOUT_INFLUENCE = (
+    "hydra",  # where the outputs go
+    "experiment",  # a label
+    "device",
+    "progress",
+    "data.num_workers",
+    "data.batch_size",  # a picture's result does not depend on its neighbours
+)
+
+
+def config_hash(config: DictConfig, *, resolve: bool = True) -> str:
+    """Twelve hexadecimal digits, the same for two configurations exactly when they ask for the same results.
+
+    Args:
+        config: a composed configuration, or one read back from a run's config.yaml.
+        resolve: replace interpolations by their values first.
+    """
+    text = json.dumps(_influential(config, resolve=resolve), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def differences(one: DictConfig, other: DictConfig) -> list[str]:
+    """The keys with influence whose values differ, as ``key: one -> other``."""
+    before, after = _influential(one), _influential(other)
+    keys = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+    return [f"{key}: {before.get(key)} -> {after.get(key)}" for key in keys]
+
+
+def _influential(config: DictConfig, *, resolve: bool = True) -> dict[str, Any]:
+    """Dotted keys and plain values of everything that influences the results."""
+    plain = OmegaConf.to_container(config, resolve=resolve, enum_to_str=True)
+    flat = dict(_flatten(plain))
+    return {
+        key: value
+        for key, value in flat.items()
+        if not any(key == name or key.startswith(f"{name}.") for name in WITHOUT_INFLUENCE)
+    }
+
+
+def _flatten(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(tree, dict) and tree:
+        for key, value in tree.items():
+            yield from _flatten(value, f"{prefix}{key}.")
+    else:
+        yield prefix.rstrip("."), tree

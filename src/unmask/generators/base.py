@@ -1,0 +1,56 @@
+"""The interface of a face prior: a frozen generator that a projection can invert."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from unmask.config import GeneratorConfig
+
+
+class Generator(nn.Module, ABC):
+    """A pretrained generator of aligned faces, frozen (no parameter requires a gradient).
+
+    Attributes set by every subclass:
+        z_dim, w_dim: sizes of the two latents, in numbers.
+        num_ws: how many w the synthesis takes, one per style input.
+        resolution: height and width of `synthesize`'s pictures, in pixels.
+        full_resolution: height and width of `synthesize_full`'s pictures.
+    """
+
+    z_dim: int
+    w_dim: int
+    num_ws: int
+    resolution: int
+    full_resolution: int
+
+    @classmethod
+    @abstractmethod
+    def build(cls, config: GeneratorConfig, resolution: int) -> Generator:
+        """Load the prior for pictures of `resolution` pixels, on the CPU; weights are fetched if missing."""
+
+    @abstractmethod
+    def map(self, z: Tensor) -> Tensor:
+        """z (B,z_dim) standard normal -> w (B,w_dim)."""
+
+    @abstractmethod
+    def synthesize(self, w_plus: Tensor, noise: tuple[Tensor, ...] | None = None) -> Tensor:
+        """w_plus (B,num_ws,w_dim) -> pictures (B,3,resolution,resolution), RGB, nominally in [-1,1], not clamped.
+
+        `noise` replaces the maps of `noise_maps` (each (1 or B,1,h,w)); None uses the generator's own.
+        """
+
+    @abstractmethod
+    def synthesize_full(self, w_plus: Tensor) -> Tensor:
+        """w_plus (B,num_ws,w_dim) -> pictures (B,3,full_resolution,full_resolution), RGB, nominally in [-1,1]."""
+
+    @property
+    @abstractmethod
+    def noise_maps(self) -> tuple[Tensor, ...]:
+        """The noise inputs a projection may optimise, (1,1,h,w) each; empty for a generator with fixed noise."""
+
+    @property
+    @abstractmethod
+    def num_active_ws(self) -> int:
+        """How many of the first w of w_plus change `synthesize`'s picture; the rest only act at full resolution."""

@@ -1,0 +1,92 @@
+"""The image contract: inside the program pictures are float32 RGB NCHW in [-1,1]; uint8 exists only here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageFile, UnidentifiedImageError
+from torch import Tensor
+
+from unmask.errors import UnmaskError
+from unmask.files import atomic_path
+
+assert not ImageFile.LOAD_TRUNCATED_IMAGES, "truncated pictures must fail, not turn grey"
+
+
+def load_image(path: Path, resolution: int | None = None) -> Tensor:
+    """Read a picture as (3,H,W) float32 RGB in [-1,1], scaled to `resolution`² with Lanczos if it differs.
+
+    Raises:
+        UnmaskError: the file is missing, truncated, no picture, or (with `resolution`) not square.
+    """
+    try:
+        with Image.open(path) as file:
+            picture = file.convert("RGB")
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+        raise UnmaskError(f"{path}: cannot be read as a picture ({error}).") from error
+    if resolution is not None and picture.size != (resolution, resolution):
+        if picture.width != picture.height:
+            raise UnmaskError(
+                f"{path}: {picture.width}x{picture.height} is not square; crop and align it as FFHQ does first."
+            )
+        picture = picture.resize((resolution, resolution), Image.Resampling.LANCZOS)
+    return from_uint8(np.asarray(picture))
+
+
+def save_image(image: Tensor, path: Path) -> None:
+    """Write a (3,H,W) picture in [-1,1] (clamped) to `path`, atomically, in the format of its suffix."""
+    with atomic_path(path) as temporary:
+        Image.fromarray(to_uint8(image)).save(temporary)
+
+
+def from_uint8(pixels: np.ndarray) -> Tensor:
+    """(H,W,3) uint8 -> (3,H,W) float32 in [-1,1]."""
+    return torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1).contiguous() / 127.5 - 1.0
+
+
+def to_uint8(image: Tensor) -> np.ndarray:
+    """(3,H,W) float in [-1,1] (clamped) -> (H,W,3) uint8, rounded to nearest."""
+    scaled = (image.detach().float().clamp(-1.0, 1.0) + 1.0) * 127.5
+    return scaled.round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+
+
+def resize(images: Tensor, resolution: int) -> Tensor:
+    """(B,C,H,W) -> (B,C,resolution,resolution), bicubic with antialiasing; differentiable."""
+    if images.shape[-2:] == (resolution, resolution):
+        return images
+    return F.interpolate(
+        images, (resolution, resolution), mode="bicubic", antialias=True, align_corners=False
+    )
+
+
+def dilate(occlusion: Tensor, radius: float) -> Tensor:
+    """Grow a binary (B,1,H,W) map by a disc of `radius` pixels at 256 (scaled with H); exact Euclidean distance."""
+    import cv2  # only the edges need it
+
+    pixels = radius * occlusion.shape[-1] / 256.0
+    if pixels <= 0:
+        return occlusion
+    grown = []
+    for one in occlusion:
+        visible = (one[0].cpu().numpy() < 0.5).astype(np.uint8)
+        if visible.all():
+            grown.append(one)
+            continue
+        distance = cv2.distanceTransform(visible, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        grown.append(torch.from_numpy((distance <= pixels).astype(np.float32))[None].to(one.device))
+    return torch.stack(grown)
+
+
+def make_grid(rows: list[list[Tensor]], gap: int = 2) -> Tensor:
+    """Rows of (3,H,W) pictures in [-1,1], all of one size -> one (3,H',W') picture on white."""
+    height, width = rows[0][0].shape[-2:]
+    columns = max(len(row) for row in rows)
+    grid = torch.ones(3, len(rows) * (height + gap) - gap, columns * (width + gap) - gap)
+    for y, row in enumerate(rows):
+        for x, picture in enumerate(row):
+            top, left = y * (height + gap), x * (width + gap)
+            grid[:, top : top + height, left : left + width] = picture.detach().float().cpu().clamp(-1, 1)
+    return grid

@@ -1,0 +1,73 @@
+"""The interface every method implements; methods are abstract or final."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from unmask.faces import Faces, Reconstruction
+from unmask.generators.base import Generator
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """One optimisation step of a batch, as told to a `StepCallback`.
+
+    Attributes:
+        ids: the B pictures being worked on.
+        step: 0-based, counted over all stages; `total`: how many there will be.
+        losses: named (B,) tensors, one value per picture, detached.
+        render: call it for the (B,3,H,W) picture as it stands, in [-1,1]; rendering costs time only when called.
+    """
+
+    ids: tuple[str, ...]
+    step: int
+    total: int
+    losses: dict[str, Tensor]
+    render: Callable[[], Tensor]
+
+
+StepCallback = Callable[[StepReport], None]
+
+
+@dataclass(frozen=True)
+class MethodContext:
+    """What the run offers a method when it is built; a method takes what it needs.
+
+    Attributes:
+        device: where to compute.
+        resolution: height and width of the pictures, in pixels.
+        seed: every random choice of a method derives from it and from the picture's id.
+        load_generator: builds the configured face prior at `resolution` on `device` (fetching weights if needed).
+    """
+
+    device: torch.device
+    resolution: int
+    seed: int
+    load_generator: Callable[[], Generator]
+
+
+class Method(nn.Module, ABC):
+    """A way of unmasking faces.
+
+    Adding one: a final subclass, a schema in `unmask.config` and a YAML file in configs/method whose ``_target_``
+    names the class. README, "Adding a method", walks through it.
+    """
+
+    @classmethod
+    @abstractmethod
+    def build(cls, config: Any, context: MethodContext) -> Method:
+        """Make the method from its schema in `unmask.config` and what the run offers."""
+
+    @abstractmethod
+    def unmask(self, faces: Faces, *, on_step: StepCallback | None = None) -> Reconstruction:
+        """Generate the hidden part of every picture of the batch.
+
+        A picture's result may not depend on its neighbours in the batch. The method decides itself about gradients.
+        A picture that fails (a non-finite loss, say) becomes a `Failure` in the result; the others go on.
+        """

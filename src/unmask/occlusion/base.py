@@ -1,0 +1,37 @@
+"""The interface of a source of occlusions."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor
+
+
+class OcclusionFinder(ABC):
+    """Says where the face mask is in one picture.
+
+    Finders are called by the loader, in its worker processes: they must be picklable and keep no state
+    between pictures.
+    """
+
+    @abstractmethod
+    def find(self, id: str, masked: Tensor, clean: Tensor | None) -> Tensor:
+        """The occlusion of one picture.
+
+        Args:
+            id: the picture's name.
+            masked: (3,H,W) in [-1,1].
+            clean: (3,H,W) in [-1,1], the same face without the mask, or None where there is none.
+        Returns:
+            (1,H,W) float32, 1 where the face mask hides the face, 0 where visible.
+        Raises:
+            UnmaskError: no sensible occlusion can be found; the message says what to supply.
+        """
+
+
+WAYS_OUT = (
+    "Supply either a painted PNG per picture (occlusion=painted occlusion.painted_dir=FOLDER, files "
+    "named ID.png, white where the face mask is) or the clean pictures "
+    "(occlusion=difference data.clean_dir=FOLDER)."
+)
+"""What a user can do when there is no occlusion; the ending of every such error."""

@@ -1,0 +1,90 @@
+"""Occlusion from a painted picture, as drawn by hand in any paint program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from unmask.errors import UnmaskError
+from unmask.occlusion.base import WAYS_OUT, OcclusionFinder
+
+MOST_PAINTED = 0.9
+"""Share of the picture above which the paint cannot be a face mask; black and white are likely swapped."""
+
+
+@final
+class PaintedOcclusion(OcclusionFinder):
+    """Reads the painted file of each id; see `load_painted` for what counts as paint."""
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        self.files = dict(files)
+
+    def find(self, id: str, masked: Tensor, clean: Tensor | None) -> Tensor:
+        if id not in self.files:
+            raise UnmaskError(f"No painted occlusion for {id}. {WAYS_OUT}")
+        return load_painted(self.files[id], masked.shape[-1])
+
+
+def load_painted(path: Path, resolution: int) -> Tensor:
+    """Read a painted occlusion as (1,resolution,resolution) float32 of 0 and 1.
+
+    The picture is scaled with an area filter and cut at one half. Paint is whatever is bright: the largest of
+    R, G and B, so that a saturated colour counts as white does. In a picture with transparency the paint is
+    what is opaque (a layer drawn over the photo, in any colour, black too), unless the opaque part itself
+    holds both dark and bright pixels: then brightness decides and transparent counts as dark. Maps of 0 and 1
+    and 16-bit maps are read as if they used the whole range.
+
+    Raises:
+        UnmaskError: unreadable, not square, nothing painted, or (nearly) everything painted.
+    """
+    paint = _read_paint(path)
+    height, width = paint.shape
+    if height != width:
+        raise UnmaskError(
+            f"{path}: the painted occlusion is {width}x{height}, the pictures are square; "
+            "paint it on the aligned picture itself (occlusion.painted_dir)."
+        )
+    # mode "F" keeps the fractions of the area filter, so that the cut happens once, at the final size
+    scaled = Image.fromarray(paint).resize((resolution, resolution), Image.Resampling.BOX)
+    occlusion = np.asarray(scaled) >= 0.5
+    if not occlusion.any():
+        raise UnmaskError(
+            f"{path}: nothing is painted. Paint the face mask white on black (occlusion.painted_dir)."
+        )
+    if occlusion.mean() > MOST_PAINTED:
+        raise UnmaskError(
+            f"{path}: {occlusion.mean():.0%} of the picture is painted. Only the face mask should be white; "
+            "are black and white swapped (occlusion.painted_dir)?"
+        )
+    return torch.from_numpy(occlusion.astype(np.float32))[None]
+
+
+def _read_paint(path: Path) -> np.ndarray:
+    """(H,W) float32 in [0,1], 1 = painted."""
+    try:
+        with Image.open(path) as file:
+            file.load()
+            if file.mode in ("I", "F") or file.mode.startswith("I;"):
+                return _whole_range(np.asarray(file).astype(np.float32), 65535.0)
+            rgba = np.asarray(file.convert("RGBA"))
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+        raise UnmaskError(f"{path}: cannot be read as a picture ({error}).") from error
+    brightness = _whole_range(rgba[..., :3].max(axis=-1).astype(np.float32), 255.0)
+    alpha = rgba[..., 3].astype(np.float32) / 255.0
+    opaque = alpha >= 0.5
+    if opaque.all():
+        return brightness
+    if opaque.any() and 0.02 < (brightness[opaque] >= 0.5).mean() < 0.98:
+        return brightness * alpha
+    return alpha
+
+
+def _whole_range(values: np.ndarray, top: float) -> np.ndarray:
+    """Scale to [0,1]; a map whose largest value is 1 is taken for a map of 0 and 1."""
+    return values if values.max() <= 1.0 else np.clip(values / top, 0.0, 1.0)

@@ -1,0 +1,121 @@
+"""What a projection minimises: visible pixels, visible features, and penalties on the latent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from unmask.config import PixelLoss
+from unmask.images import resize
+from unmask.losses import masked_mean, pixel_loss, unit_normalise
+from unmask.networks.vgg import VGG16Features, reach, stride
+from unmask.projection.latents import LatentStatistics, prior_penalty, spread_penalty
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of the objective's terms; a zero skips the term."""
+
+    pixel: float
+    perceptual: float
+    prior: float
+    spread: float
+
+
+@dataclass(frozen=True)
+class Target:
+    """One batch's fixed side of the objective, computed once a stage.
+
+    Attributes:
+        pixels: (B,3,H,W) in [-1,1], the masked picture.
+        visible: (B,1,H,W), where pixels count.
+        features: per VGG layer (B,C,h,w).
+        feature_visible: per VGG layer (B,1,h,w), where features count.
+    """
+
+    pixels: Tensor
+    visible: Tensor
+    features: tuple[Tensor, ...]
+    feature_visible: tuple[Tensor, ...]
+
+
+class Objective:
+    """Per-picture losses of generated pictures and their latents; holds no state of a batch."""
+
+    def __init__(
+        self,
+        weights: Weights,
+        pixel: PixelLoss,
+        statistics: LatentStatistics,
+        vgg: VGG16Features | None,
+        *,
+        perceptual_resolution: int,
+        normalise_features: bool,
+        margin: float,
+    ) -> None:
+        """
+        Args:
+            perceptual_resolution: pictures are shrunk to this before VGG.
+            normalise_features: unit-normalise feature vectors (LPIPS) or compare them as they are.
+            margin: grow the hole at each feature scale by this share of the layer's reach, since features beside the
+                hole see into it.
+        """
+        assert vgg is not None or weights.perceptual == 0
+        self.weights = weights
+        self.pixel = pixel
+        self.statistics = statistics
+        self.vgg = vgg
+        self.perceptual_resolution = perceptual_resolution
+        self.normalise_features = normalise_features
+        self.margin = margin
+
+    @torch.no_grad()
+    def target(self, masked: Tensor, visible: Tensor, filler: Tensor) -> Target:
+        """Prepare a batch; `filler` (B,3,H,W) stands in for the hidden pixels where features look into the hole."""
+        if self.vgg is None:
+            return Target(masked, visible, (), ())
+        filled = visible * masked + (1 - visible) * filler
+        return Target(masked, visible, self._features(filled), self._feature_visible(visible))
+
+    def losses(self, images: Tensor, w_plus: Tensor, target: Target) -> dict[str, Tensor]:
+        """images (B,3,H,W), w_plus (B,L,D) -> named (B,) values, already weighted, with their sum under "total"."""
+        found: dict[str, Tensor] = {}
+        if self.weights.pixel > 0:
+            found["pixel"] = self.weights.pixel * pixel_loss(
+                images, target.pixels, target.visible, self.pixel
+            )
+        if self.weights.perceptual > 0:
+            pairs = zip(self._features(images), target.features, target.feature_visible, strict=True)
+            terms = [self._feature_distance(*pair) for pair in pairs]
+            found["perceptual"] = self.weights.perceptual * torch.stack(terms).sum(0)
+        if self.weights.prior > 0:
+            found["prior"] = self.weights.prior * prior_penalty(w_plus, self.statistics)
+        if self.weights.spread > 0 and w_plus.shape[1] > 1:
+            found["spread"] = self.weights.spread * spread_penalty(w_plus, self.statistics)
+        found["total"] = torch.stack(list(found.values())).sum(0)
+        return found
+
+    def _features(self, images: Tensor) -> tuple[Tensor, ...]:
+        assert self.vgg is not None
+        features = self.vgg(resize(images, min(self.perceptual_resolution, images.shape[-1])))
+        return tuple(map(unit_normalise, features)) if self.normalise_features else features
+
+    def _feature_distance(self, found: Tensor, wanted: Tensor, visible: Tensor) -> Tensor:
+        """LPIPS sums over channels (of unit vectors); unnormalised features are averaged over them."""
+        distance = masked_mean((found - wanted).square(), visible)
+        return distance * found.shape[1] if self.normalise_features else distance
+
+    def _feature_visible(self, visible: Tensor) -> tuple[Tensor, ...]:
+        assert self.vgg is not None
+        hole = 1 - visible
+        size = min(self.perceptual_resolution, visible.shape[-1])
+        hole = F.adaptive_max_pool2d(hole, size)
+        maps = []
+        for layer in self.vgg.layers:
+            radius = round(self.margin * reach(layer))
+            grown = F.max_pool2d(hole, 2 * radius + 1, 1, radius) if radius else hole
+            maps.append(1 - F.max_pool2d(grown, stride(layer)))
+        return tuple(maps)

@@ -1,0 +1,238 @@
+"""The command: compose the configuration, read the data, build the method, evaluate it, report.
+
+``python -m unmask.run method=stylegan_proj`` writes everything into one directory below ./outputs; with
+``hydra.run.dir=DIR`` an interrupted run goes on where it stopped.
+
+Exit codes: 0 done; 1 an error of the program, a key or value that does not exist, or an unfinished job of a
+multirun; 2 anything else the user can mend; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import random
+import sys
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+import hydra
+import numpy as np
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from hydra.utils import get_class
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from rich import get_console
+
+from unmask import data, evaluation
+from unmask.config import RunConfig, register
+from unmask.config_dir import config_dir
+from unmask.environment import write_environment
+from unmask.errors import UnmaskError
+from unmask.files import write_text
+from unmask.fingerprint import config_hash, differences
+from unmask.generators.base import Generator
+from unmask.methods.base import Method, MethodContext
+from unmask.runlog import TensorBoardLog
+from unmask.sweep.jobs import forget_failure, is_complete, read_report, record_failure
+from unmask.sweep.naming import register_resolvers
+
+log = logging.getLogger("unmask.run")
+
+
+def run(config: DictConfig, run_dir: Path) -> None:
+    """One run, from its composed configuration to the files in `run_dir`.
+
+    Raises:
+        UnmaskError: something the user can mend.
+    """
+    config = with_absolute_root(config)
+    settings = typed(config)
+    fingerprint = config_hash(config)
+    claim(run_dir, config)
+    if is_complete(run_dir, fingerprint):
+        log.info("%s is already complete; nothing to do", run_dir)
+        show(evaluation.EvaluationResult.from_json(read_report(run_dir)), run_dir)
+        return
+
+    seed_everything(settings.seed)
+    device = pick_device(settings.device)
+    write_environment(run_dir / "environment.json", device)
+
+    dataset = data.load_dataset(settings.data, settings.occlusion)
+    log.info("%s", dataset.report.summary())
+    batches = data.batches(dataset, settings.data.batch_size, settings.data.num_workers)
+
+    method = build_method(settings, device)
+    log.info("%s on %s, %d px", settings.method.name, device, settings.data.resolution)
+
+    plain = cast("dict[str, Any]", OmegaConf.to_container(config, resolve=True, enum_to_str=True))
+    with TensorBoardLog(run_dir) as run_log:
+        result = evaluation.evaluate(
+            method.unmask,
+            batches,
+            config=settings.evaluation,
+            occlusion=settings.occlusion,
+            run=evaluation.RunInfo(
+                settings.method.name, settings.seed, fingerprint, settings.data.resolution, plain
+            ),
+            run_log=run_log,
+            output_dir=run_dir,
+            device=device,
+            total=len(dataset),
+            progress=settings.progress,
+            skipped=lambda: batches.undecodable,
+        )
+    show(result, run_dir)
+
+
+def show(result: evaluation.EvaluationResult, run_dir: Path) -> None:
+    """The metrics table and where the pictures are, on the terminal."""
+    get_console().print(evaluation.terminal_table([result]))
+    get_console().print(f"Input, raw, composite, clean side by side: {run_dir / 'grid.png'}", soft_wrap=True)
+
+
+def typed(config: DictConfig) -> RunConfig:
+    """The configuration as its dataclasses.
+
+    Raises:
+        UnmaskError: a value is missing, or an interpolation cannot be resolved.
+    """
+    try:
+        settings = OmegaConf.to_object(config)
+    except OmegaConfBaseException as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, UnmaskError):
+            cause = cause.__cause__ or cause.__context__  # OmegaConf wraps what a resolver raises, twice
+        raise UnmaskError(str(cause or error)) from error
+    assert isinstance(settings, RunConfig)
+    return settings
+
+
+def with_absolute_root(config: DictConfig) -> DictConfig:
+    """The same with `data.root` made absolute, so that it means the same folder from anywhere."""
+    config = config.copy()
+    config.data.root = str(Path(typed(config).data.root).expanduser().absolute())
+    return config
+
+
+def claim(run_dir: Path, config: DictConfig) -> None:
+    """Write config.yaml into `run_dir`, or agree with the one that is there.
+
+    Raises:
+        UnmaskError: the directory belongs to a run with another configuration.
+    """
+    path = run_dir / "config.yaml"
+    if path.is_file():
+        earlier = OmegaConf.load(path)
+        assert isinstance(earlier, DictConfig)
+        changes = differences(earlier, config)
+        if changes:
+            raise UnmaskError(
+                f"{run_dir} holds a run with another configuration ({'; '.join(changes)}). "
+                "Choose another hydra.run.dir, or remove that directory."
+            )
+    write_text(path, OmegaConf.to_yaml(config, resolve=True))
+
+
+def seed_everything(seed: int) -> None:
+    """Seed every generator of random numbers that some library may use behind our back."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - the legacy generator is the one that libraries use
+    torch.manual_seed(seed)
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of that name; auto is the first that there is of cuda, mps, cpu.
+
+    Raises:
+        UnmaskError: there is no such device.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise UnmaskError(f"device={name}: {reason}. Use device=auto or device=cpu.") from error
+    return device
+
+
+def build_method(settings: RunConfig, device: torch.device) -> Method:
+    """The configured method; it decides itself whether to load the configured generator."""
+
+    def load_generator() -> Generator:
+        generator_class: type[Generator] = get_class(settings.generator._target_)
+        return generator_class.build(settings.generator, settings.data.resolution).to(device)
+
+    context = MethodContext(device, settings.data.resolution, settings.seed, load_generator)
+    method_class: type[Method] = get_class(settings.method._target_)
+    return method_class.build(settings.method, context).to(device)
+
+
+def job(config: DictConfig) -> None:
+    """`run` as Hydra calls it: in its directory, with the user's mistakes told in one line.
+
+    In a multirun an error is written down and the other jobs go on.
+
+    Raises:
+        SystemExit: see the module's exit codes.
+    """
+    hydra_config = HydraConfig.get()
+    run_dir = Path(hydra_config.runtime.output_dir)
+    in_sweep = hydra_config.mode == RunMode.MULTIRUN
+    forget_failure(run_dir)
+    try:
+        run(config, run_dir)
+    except KeyboardInterrupt:
+        log.debug("interrupted", exc_info=True)
+        leave(130, f"Interrupted. {kept(run_dir, in_sweep)}")
+    except Exception as error:
+        message = explain(error, run_dir, in_sweep)
+        log.debug("%s", error, exc_info=True)  # run.log has the traceback, the terminal only the message
+        if in_sweep:
+            reason = message or f"{type(error).__name__}: {error} (traceback in {run_dir / 'run.log'})"
+            record_failure(run_dir, reason)
+            log.error("%s", reason)
+        elif message:
+            leave(2, message)
+        else:
+            raise
+
+
+def explain(error: Exception, run_dir: Path, in_sweep: bool) -> str | None:
+    """What to tell the user about an error that is not the program's fault; None about one that is."""
+    if isinstance(error, UnmaskError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"The disk is full ({error.filename or run_dir}). Make room. {kept(run_dir, in_sweep)}"
+    return None
+
+
+def kept(run_dir: Path, in_sweep: bool) -> str:
+    """Where finished pictures are and how to go on."""
+    count = len(evaluation.finished_ids(run_dir, read_report(run_dir).get("config_hash", "")))
+    how = "run the same command again" if in_sweep else f"run the same command with hydra.run.dir={run_dir}"
+    return f"{count} finished pictures are kept in {run_dir}; to go on, {how}."
+
+
+def leave(code: int, message: str) -> NoReturn:
+    """One line on stderr, then the exit code."""
+    sys.stderr.write(f"{message}\n")
+    raise SystemExit(code)
+
+
+def main() -> None:
+    """The command line: ``python -m unmask.run`` and ``unmask``."""
+    register()
+    register_resolvers()
+    hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="run")(job)()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""What a run leaves behind to be looked at: TensorBoard events, and the same numbers as JSON lines.
+
+Tags are chosen so that runs of different methods line up in TensorBoard:
+    ``metrics/NAME`` means over the pictures, one value at the end, also in the hparams table
+    ``losses/NAME`` a curve per loss, over steps, mean of all pictures
+    ``losses/NAME/ID`` the same for one picture
+    ``pictures/...`` pictures
+Everything, hparams included, is in one event file, so a run directory is one run.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO, final
+
+from torch import Tensor
+
+from unmask.images import to_uint8
+
+
+class RunLog(ABC):
+    """Where numbers and pictures of a run go; close it, or use it as a context manager."""
+
+    @abstractmethod
+    def scalar(self, tag: str, value: float, step: int) -> None:
+        """One point of a curve; a value that is not finite becomes null in JSON."""
+
+    @abstractmethod
+    def image(self, tag: str, image: Tensor, step: int) -> None:
+        """A (3,H,W) RGB picture in [-1,1] (clamped)."""
+
+    @abstractmethod
+    def hparams(self, settings: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+        """The row of this run in TensorBoard's HPARAMS table, once, at the end.
+
+        Args:
+            settings: nested configuration; keys are joined by dots, and what is no number, truth value or
+            string
+                becomes its ``str``.
+            metrics: name -> mean, logged under ``metrics/NAME``.
+        """
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Bring everything so far to disk."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Flush and end; closing twice is harmless."""
+
+    def __enter__(self) -> RunLog:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@final
+class TensorBoardLog(RunLog):
+    """Events beside ``scalars.jsonl`` ({"tag", "step", "value"} a line) in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        folder.mkdir(parents=True, exist_ok=True)
+        self._writer: Any = SummaryWriter(log_dir=str(folder))
+        self._lines: TextIO = (folder / "scalars.jsonl").open("a", encoding="utf-8")
+        self._closed = False
+
+    def scalar(self, tag: str, value: float, step: int) -> None:
+        self._writer.add_scalar(tag, value, step)
+        finite = value if math.isfinite(value) else None
+        self._lines.write(json.dumps({"tag": tag, "step": step, "value": finite}, allow_nan=False) + "\n")
+
+    def image(self, tag: str, image: Tensor, step: int) -> None:
+        self._writer.add_image(tag, to_uint8(image), step, dataformats="HWC")
+
+    def hparams(self, settings: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+        from torch.utils.tensorboard.summary import hparams
+
+        tagged = {f"metrics/{name}": float(value) for name, value in metrics.items()}
+        # SummaryWriter.add_hparams opens a second event directory, which TensorBoard shows as a second run
+        for summary in hparams(flatten(settings), tagged):
+            self._writer.file_writer.add_summary(summary)
+        for tag, value in tagged.items():
+            self.scalar(tag, value, 0)
+        self.flush()
+
+    def flush(self) -> None:
+        self._writer.flush()
+        self._lines.flush()
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._writer.close()
+        self._lines.close()
+
+
+class NullRunLog(RunLog):
+    """Keeps nothing; for tests and for library use."""
+
+    def scalar(self, tag: str, value: float, step: int) -> None:
+        pass
+
+    def image(self, tag: str, image: Tensor, step: int) -> None:
+        pass
+
+    def hparams(self, settings: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+        pass
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, bool | int | float | str]:
+    """Nested settings -> one level with dotted keys and values that TensorBoard's hparams take."""
+    flat: dict[str, bool | int | float | str] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        elif isinstance(value, (bool, int, float, str)):
+            flat[f"{prefix}{key}"] = value
+        else:
+            flat[f"{prefix}{key}"] = str(value)
+    return flat

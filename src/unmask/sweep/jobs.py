@@ -1,0 +1,110 @@
+"""What the jobs of a sweep left in their directories."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+from unmask.files import write_text
+
+FAILURE_FILE = "failed.json"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A mean over the pictures with its 95 % interval; the unit is the metric's own."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of a sweep.
+
+    Attributes:
+        name: its directory below the sweep's.
+        values: the swept keys' values, as typed.
+        complete: every picture is done or is listed as failed.
+        reason: why it is not complete; empty when it is.
+        report: its metrics.json, empty where there is none.
+        metrics: those that could be computed, by name.
+    """
+
+    name: str
+    values: dict[str, str]
+    complete: bool
+    reason: str
+    report: dict[str, Any]
+    metrics: dict[str, Metric]
+
+
+def read_report(run_dir: Path) -> dict[str, Any]:
+    """The content of metrics.json, empty where there is none."""
+    path = run_dir / "metrics.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def is_complete(run_dir: Path, config_hash: str) -> bool:
+    """Whether `run_dir` holds the finished results of exactly this configuration."""
+    report = read_report(run_dir)
+    return report.get("status") == "complete" and report.get("config_hash") == config_hash
+
+
+def record_failure(run_dir: Path, reason: str) -> None:
+    """Leave a note in a job's directory that it ended with an error."""
+    write_text(run_dir / FAILURE_FILE, json.dumps({"reason": reason}, indent=2) + "\n")
+
+
+def forget_failure(run_dir: Path) -> None:
+    """Remove the note of an earlier attempt."""
+    (run_dir / FAILURE_FILE).unlink(missing_ok=True)
+
+
+def read_jobs(sweep_dir: Path, keys: list[str]) -> list[Job]:
+    """Every job below `sweep_dir`, sorted by the values of `keys`, numbers by size."""
+    folders = [path.parents[1] for path in sweep_dir.glob("*/.hydra/overrides.yaml")]
+    jobs = [_read_job(folder, keys) for folder in folders]
+    return sorted(jobs, key=lambda job: ([_order(job.values.get(key, "")) for key in keys], job.name))
+
+
+def number(text: str) -> float | None:
+    """`text` as a finite number, or None."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _read_job(folder: Path, keys: list[str]) -> Job:
+    lines = [str(line) for line in OmegaConf.load(folder / ".hydra" / "overrides.yaml")]
+    given = {
+        override.get_key_element(): override for override in OverridesParser.create().parse_overrides(lines)
+    }
+    values = {key: given[key].get_value_element_as_str() for key in keys if key in given}
+    report = read_report(folder)
+    failure = folder / FAILURE_FILE
+    reason = ""
+    if failure.is_file():
+        reason = json.loads(failure.read_text(encoding="utf-8"))["reason"]
+    elif report.get("status") != "complete":
+        reason = "interrupted before all pictures were done"
+    metrics = {
+        name: Metric(entry["mean"], *entry["ci95"])
+        for name, entry in report.get("metrics", {}).items()
+        if entry["mean"] is not None and entry["ci95"] is not None
+    }
+    return Job(folder.name, values, not reason, reason, report, metrics)
+
+
+def _order(text: str) -> tuple[int, float, str]:
+    value = number(text)
+    return (1, 0.0, text) if value is None else (0, value, text)

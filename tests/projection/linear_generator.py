@@ -1,0 +1,36 @@
+"""A generator whose pictures are linear in w, so that inversions have closed forms."""
+
+import torch
+from torch import Tensor
+
+from unmask.generators.base import Generator
+
+
+class LinearGenerator(Generator):
+    """z = w; every w of w_plus adds its own basis pictures."""
+
+    z_dim = 6
+    w_dim = 6
+    num_ws = 3
+    resolution = 16
+    full_resolution = 16
+    num_active_ws = 2  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        super().__init__()
+        rng = torch.Generator().manual_seed(0)
+        basis = torch.randn(self.num_active_ws, self.w_dim, 3, 8, 8, generator=rng) * 0.1
+        self.register_buffer("basis", basis.repeat_interleave(2, -1).repeat_interleave(2, -2))
+
+    def map(self, z: Tensor) -> Tensor:
+        return z.clone()
+
+    def synthesize(self, w_plus: Tensor, noise: tuple[Tensor, ...] | None = None) -> Tensor:
+        return torch.einsum("bld,ldchw->bchw", w_plus[:, : self.num_active_ws], self.basis)
+
+    def synthesize_full(self, w_plus: Tensor) -> Tensor:
+        return self.synthesize(w_plus)
+
+    @property
+    def noise_maps(self) -> tuple[Tensor, ...]:
+        return ()

@@ -1,0 +1,59 @@
+"""Starts on a generator whose inverse is known."""
+
+import torch
+from linear_generator import LinearGenerator
+
+from unmask.projection import latents, starts
+
+CPU = torch.device("cpu")
+
+
+def test_picture_seeds_differ_and_stay() -> None:
+    assert starts.picture_seed(0, "00001") == starts.picture_seed(0, "00001")
+    assert len({starts.picture_seed(s, i) for s in (0, 1) for i in ("00001", "00002")}) == 4
+
+
+def test_a_random_start_does_not_depend_on_the_neighbours() -> None:
+    generator = LinearGenerator()
+    both = starts.random_start(generator, CPU, ("a", "b"), 0)
+    assert torch.allclose(starts.random_start(generator, CPU, ("b",), 0), both[1:])
+    assert not torch.allclose(both[0], both[1])
+    assert not torch.allclose(starts.random_start(generator, CPU, ("b",), 1), both[1:])
+
+
+def _candidates(generator: LinearGenerator, count: int) -> starts.Candidates:
+    statistics = latents.measure(generator, CPU)
+    return starts.render_candidates(generator, statistics, count=count, truncation_psi=1.0, size=8, seed=3)
+
+
+def test_search_finds_the_candidate_itself() -> None:
+    generator = LinearGenerator()
+    candidates = _candidates(generator, 20)
+    target = generator.synthesize(candidates.w[7:8, None].expand(-1, generator.num_ws, -1))
+    visible = torch.ones(1, 1, generator.resolution, generator.resolution)
+    visible[..., 8:, :] = 0
+    assert torch.equal(starts.search_start(candidates, target, visible, best=1)[0], candidates.w[7])
+
+
+def test_search_does_not_look_into_the_hole() -> None:
+    generator = LinearGenerator()
+    candidates = _candidates(generator, 20)
+    target = generator.synthesize(candidates.w[7:8, None].expand(-1, generator.num_ws, -1))
+    visible = torch.ones(1, 1, generator.resolution, generator.resolution)
+    visible[..., 8:, :] = 0
+    spoiled = torch.where(visible > 0, target, torch.full_like(target, 9.0))
+    assert torch.equal(
+        starts.search_start(candidates, target, visible, best=3),
+        starts.search_start(candidates, spoiled, visible, best=3),
+    )
+
+
+def test_regression_recovers_w_of_a_linear_generator() -> None:
+    generator = LinearGenerator()
+    candidates = _candidates(generator, 60)
+    w = generator.map(torch.randn(2, generator.z_dim, generator=torch.Generator().manual_seed(8)))
+    target = generator.synthesize(w[:, None].expand(-1, generator.num_ws, -1))
+    visible = torch.ones(2, 1, generator.resolution, generator.resolution)
+    visible[..., 10:, :] = 0
+    found = starts.regression_start(candidates, target, visible, noise=1e-9)
+    assert torch.allclose(found, w, atol=1e-2)

@@ -21,7 +21,7 @@ DEV_INSTALLED := $(VENV)/.installed-dev
 .PHONY: demo test lint weights clean
 
 demo: weights
-	$(BIN)/python -m unmask.run method=stylegan_proj data=sample data.limit=6
+	$(BIN)/python -m unmask.run method=stylegan_proj data=sample data.limit=6 hydra.run.dir=outputs/demo
 
 # One thread per worker: two workers with a thread per core each would fight over the cores.
 test: $(DEV_INSTALLED) weights

@@ -47,9 +47,7 @@ def main() -> int:
     if reason is None:
         print(f"{pair} work together.")
         return 0
-    print(
-        f"{pair} do not work together ({reason}).\n{WAY_OUT.format(python=sys.executable)}", file=sys.stderr
-    )
+    print(f"{pair} do not work together ({reason}).\n{WAY_OUT.format(python=sys.executable)}", file=sys.stderr)
     return 1
 
 

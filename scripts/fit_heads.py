@@ -121,9 +121,7 @@ def collect(sampler: Sampler, stores: dict[int, CropStore], count: int, seed: in
             top, left = rng.integers(0, resolution // 2 - side + 1, 2)
             crop = sample.features[resolution][0, :, top : top + side, left : left + side]
             store.features[i] = crop.numpy().astype(np.float16)
-            picture = sample.pictures[resolution][
-                0, :, 2 * top : 2 * (top + side), 2 * left : 2 * (left + side)
-            ]
+            picture = sample.pictures[resolution][0, :, 2 * top : 2 * (top + side), 2 * left : 2 * (left + side)]
             store.pictures[i] = picture.numpy().astype(np.float16)
             store.styles[i] = sample.w_plus[0, head_style(resolution)].numpy()
         if i % 50 == 49 or i == count - 1:
@@ -159,13 +157,13 @@ def batch_of(store: CropStore, rng: np.random.Generator, count: int) -> tuple[Te
 def new_head(synthesis: Synthesis, resolution: int, store: CropStore) -> StyledHead:
     """A head that starts from what is known: the generator's own style for the same features, scaled so that styled
     features have unit variance, and the direct way solved in closed form by ridge regression."""
-    up = synthesis.layers[HEAD_BLOCKS[resolution]].up
+    up = synthesis.block(HEAD_BLOCKS[resolution]).up
     head = StyledHead(up.style.out_features)
     head.style.load_state_dict(up.style.state_dict())
     features, pictures, styles = batch_of(store, np.random.default_rng(0), min(400, len(store.styles)))
     rms = (features * head.style(styles)[:, :, None, None]).square().mean((0, 2, 3)).sqrt()
-    head.style.weight /= rms[:, None]
-    head.style.bias /= rms
+    head.style.weight.div_(rms[:, None])
+    head.style.bias.div_(rms)
     inputs = (features * head.style(styles)[:, :, None, None]).permute(0, 2, 3, 1).flatten(0, 2)
     inputs = torch.cat([inputs, torch.ones(len(inputs), 1)], 1)
     wanted = forward_haar(pictures).permute(0, 2, 3, 1).flatten(0, 2)
@@ -173,6 +171,7 @@ def new_head(synthesis: Synthesis, resolution: int, store: CropStore) -> StyledH
     gram.diagonal().add_(RIDGE)
     solved = torch.linalg.solve(gram, (inputs.T @ wanted).double() / len(inputs)).float()
     torch.nn.init.normal_(head.reduce.weight, std=features.shape[1] ** -0.5)
+    assert head.reduce.bias is not None
     torch.nn.init.zeros_(head.reduce.bias)
     head.reduce.weight[:12, :, 0, 0] = solved[:-1].T
     head.reduce.bias[:12] = solved[-1]
@@ -217,7 +216,8 @@ def fit(head: StyledHead, store: CropStore, *, steps: int, batch: int, seed: int
             log.info("step %d: %.2f dB", step + 1, float(-10 * torch.log10(loss.detach() / 4)))
             with atomic_path(checkpoint) as temporary:
                 torch.save(
-                    {"head": head.state_dict(), "optimiser": optimiser.state_dict(), "step": step + 1}, temporary
+                    {"head": head.state_dict(), "optimiser": optimiser.state_dict(), "step": step + 1},
+                    temporary,
                 )
 
 
@@ -233,11 +233,9 @@ def held_out_psnr(head: StyledHead, sampler: Sampler, resolution: int, *, psi: f
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--samples", type=int, default=1000)
-    parser.add_argument("--steps", type=int, default=4000)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--samples", type=int, default=1050)
+    parser.add_argument("--steps", type=int, default=2500)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--held-out", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
@@ -252,7 +250,7 @@ def main() -> None:
     sampler = Sampler(mapping, synthesis, compile_=not arguments.no_compile)
     stores = {
         resolution: CropStore.open(
-            arguments.work, resolution, arguments.samples, synthesis.layers[blocks].up.style.out_features
+            arguments.work, resolution, arguments.samples, synthesis.block(blocks).up.style.out_features
         )
         for resolution, blocks in HEAD_BLOCKS.items()
     }
@@ -276,9 +274,7 @@ def main() -> None:
         for psi in (0.5, 0.7, 1.0):
             psnr = held_out_psnr(head, sampler, resolution, psi=psi, count=arguments.held_out)
             report[f"psnr_{resolution}_psi{psi}"] = round(psnr, 2)
-        tensors |= {
-            f"{resolution}.{name}": value.half().contiguous() for name, value in head.state_dict().items()
-        }
+        tensors |= {f"{resolution}.{name}": value.half().contiguous() for name, value in head.state_dict().items()}
     with atomic_path(arguments.out) as temporary:
         save_file(tensors, temporary, metadata={"report": json.dumps(report)})
     write_text(arguments.work / "report.json", json.dumps(report, indent=2) + "\n")

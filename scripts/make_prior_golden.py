@@ -68,9 +68,7 @@ def run(graph: Graph, parameter: Callable[[Layer], Tensor]) -> Tensor:
             values[layer.id] = (constant.double() if constant.is_floating_point() else constant,)
             continue
         inputs = [
-            parameter(layer)
-            if graph.layers[source.layer].type == "Parameter"
-            else values[source.layer][source.output]
+            parameter(layer) if graph.layers[source.layer].type == "Parameter" else values[source.layer][source.output]
             for source in layer.inputs
         ]
         if layer.type == "Result":
@@ -174,9 +172,7 @@ OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "Multiply": lambda _, a, b: a * b,
     "Power": lambda _, a, b: a**b,
     "PReLU": lambda _, x, slope: torch.where(x >= 0, x, x * slope),
-    "ReduceMean": lambda attributes, x, axes: x.mean(
-        axes.tolist(), keepdim=attributes["keep_dims"] == "true"
-    ),
+    "ReduceMean": lambda attributes, x, axes: x.mean(axes.tolist(), keepdim=attributes["keep_dims"] == "true"),
     "ShapeOf": lambda _, x: torch.tensor(x.shape),
     "Gather": lambda _, x, index, axis: x.select(int(axis), int(index)),  # scalar indices are all there are
     "Unsqueeze": lambda _, x, axes: x.unsqueeze(int(axes)),

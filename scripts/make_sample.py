@@ -60,16 +60,12 @@ only.
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("data/sample"), help="folder to write")
     parser.add_argument("--count", type=int, default=48, help="how many people")
     parser.add_argument("--size", type=int, default=256, help="side of the pictures, in pixels")
     parser.add_argument("--psi", type=float, default=0.7, help="truncation")
-    parser.add_argument(
-        "--renders", type=Path, help="keep the 1024 renders in this folder and use those there"
-    )
+    parser.add_argument("--renders", type=Path, help="keep the 1024 renders in this folder and use those there")
     options = parser.parse_args()
 
     dropped: list[str] = []
@@ -135,9 +131,7 @@ def make_pair(seed: int, clean: Tensor, out: Path, size: int) -> str | None:
             scaled.save(temporary, quality=JPEG_QUALITY, subsampling=0)
     with atomic_path(out / "occlusion" / folder / f"{seed:05d}.png") as temporary:
         occlusion = Image.fromarray(drawn.occlusion[0].numpy()).resize((size, size), Image.Resampling.BOX)
-        Image.fromarray(np.where(np.asarray(occlusion) >= 0.5, 255, 0).astype(np.uint8)).save(
-            temporary, optimize=True
-        )
+        Image.fromarray(np.where(np.asarray(occlusion) >= 0.5, 255, 0).astype(np.uint8)).save(temporary, optimize=True)
     return None
 
 

@@ -89,9 +89,7 @@ def test_a_run_leaves_everything_it_promises(method: str, unmask_cli: Cli, tmp_p
     assert "2 pictures used" in (run_dir / "run.log").read_text()
 
 
-def test_nobody_looks_twice_at_a_finished_run(
-    unmask_cli: Cli, masked_tree: Path, tmp_path: Path, notes: Path
-) -> None:
+def test_nobody_looks_twice_at_a_finished_run(unmask_cli: Cli, masked_tree: Path, tmp_path: Path, notes: Path) -> None:
     command = (*PROBE, *QUICK, f"data.root={masked_tree}", "hydra.run.dir=run")
     assert unmask_cli(*command).code == 0
     before, asked = files(tmp_path / "run"), notes.read_text()
@@ -134,9 +132,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert "Traceback" in (tmp_path / "run" / "run.log").read_text()
 
 
-@pytest.mark.parametrize(
-    ("override", "named"), [("method.radiuz=3", "radiuz"), ("method.radius=wide", "wide")]
-)
+@pytest.mark.parametrize(("override", "named"), [("method.radiuz=3", "radiuz"), ("method.radius=wide", "wide")])
 def test_an_unknown_key_or_value_ends_before_any_work(
     override: str, named: str, unmask_cli: Cli, tmp_path: Path
 ) -> None:
@@ -150,9 +146,7 @@ def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-200])
 
 
-def test_a_truncated_jpeg_is_named_and_the_rest_goes_on(
-    unmask_cli: Cli, masked_tree: Path, tmp_path: Path
-) -> None:
+def test_a_truncated_jpeg_is_named_and_the_rest_goes_on(unmask_cli: Cli, masked_tree: Path, tmp_path: Path) -> None:
     truncate(masked_tree / "cmfd" / "00000" / "00002_Mask.jpg")
     answer = unmask_cli("method=copy", *QUICK, f"data.root={masked_tree}", "hydra.run.dir=run")
     assert answer.code == 0, answer.err
@@ -165,9 +159,7 @@ def test_a_truncated_jpeg_is_named_and_the_rest_goes_on(
 
 def test_strict_stops_at_a_truncated_jpeg(unmask_cli: Cli, masked_tree: Path, tmp_path: Path) -> None:
     truncate(masked_tree / "cmfd" / "00000" / "00002_Mask.jpg")
-    answer = unmask_cli(
-        "method=copy", *QUICK, f"data.root={masked_tree}", "hydra.run.dir=run", "data.strict=true"
-    )
+    answer = unmask_cli("method=copy", *QUICK, f"data.root={masked_tree}", "hydra.run.dir=run", "data.strict=true")
     assert answer.code == 2
     assert "00002_Mask.jpg" in answer.err
     assert report(tmp_path / "run")["status"] == "incomplete"
@@ -235,9 +227,7 @@ def test_killed_then_interrupted_then_finished(
     monkeypatch.setenv(SECONDS, "0")
     assert unmask_cli(*command).code == 0
     assert report(run_dir)["status"] == "complete"
-    assert [line.split()[0] for line in notes.read_text().splitlines()] == [
-        f"{i:05d}" for i in range(len(done), 5)
-    ]
+    assert [line.split()[0] for line in notes.read_text().splitlines()] == [f"{i:05d}" for i in range(len(done), 5)]
     assert {id: files(run_dir)[f"composite/{id}.png"] for id in after_kill} == after_kill
     with Image.open(run_dir / "grid.png") as grid:
         assert grid.height > 5 * 32

@@ -57,9 +57,7 @@ def test_soft_edge_is_zero_outside_and_one_deep_inside() -> None:
 
 def test_a_hole_everywhere_is_just_the_raw_picture() -> None:
     raw = torch.rand(1, 3, 16, 16) * 2 - 1
-    joined = composite(
-        raw, torch.zeros(1, 3, 16, 16), torch.ones(1, 1, 16, 16), feather=2, blend=Blend.membrane
-    )
+    joined = composite(raw, torch.zeros(1, 3, 16, 16), torch.ones(1, 1, 16, 16), feather=2, blend=Blend.membrane)
     assert torch.allclose(joined, raw, atol=1e-6)
 
 

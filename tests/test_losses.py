@@ -15,9 +15,7 @@ def test_pixel_losses_in_closed_form() -> None:
     assert pixel_loss(generated, target, everywhere, PixelLoss.mse).item() == pytest.approx(1.0)
     assert pixel_loss(generated, target, everywhere, PixelLoss.l1).item() == pytest.approx(1.0)
     expected = -(0.25 * math.log(0.75) + 0.75 * math.log(0.25))
-    assert pixel_loss(generated, target, everywhere, PixelLoss.bce).item() == pytest.approx(
-        expected, rel=1e-5
-    )
+    assert pixel_loss(generated, target, everywhere, PixelLoss.bce).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_bce_is_least_at_the_target_and_finite_at_the_ends() -> None:

@@ -68,9 +68,7 @@ def test_pictures_are_clamped_not_wrapped(tmp_path: Path) -> None:
     assert (pixels == 255).all()
 
 
-def test_null_log_takes_everything_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_null_log_takes_everything_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with NullRunLog() as log:
         log.scalar("a", 1.0, 0)

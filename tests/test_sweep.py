@@ -107,9 +107,7 @@ def test_sweeps_share_a_name_exactly_when_they_ask_for_the_same() -> None:
     assert base.startswith("method.lambda_perceptual-")
     assert name("experiment=study/lambda_sweep", "device=cpu", "data.num_workers=2", "progress=false") == base
     assert name("experiment=study/lambda_sweep", "seed=1") != base
-    assert (
-        name("experiment=study/lambda_sweep", "hydra.sweeper.params={method.lambda_perceptual:'1,2'}") != base
-    )
+    assert name("experiment=study/lambda_sweep", "hydra.sweeper.params={method.lambda_perceptual:'1,2'}") != base
 
 
 def test_job_names_are_readable_and_short() -> None:

@@ -39,11 +39,7 @@ def soft_edge(hole: Tensor, feather: float) -> Tensor:
     for one in hole:
         inside = (one[0].cpu().numpy() > 0.5).astype(np.uint8)
         # A hole that touches the picture's border has no seam there: only distances to visible pixels count.
-        depth = (
-            cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-            if not inside.all()
-            else inside * 1e6
-        )
+        depth = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) if not inside.all() else inside * 1e6
         edges.append(torch.from_numpy(np.clip(depth / (width + 1.0), 0.0, 1.0).astype(np.float32))[None])
     return torch.stack(edges).to(hole.device)
 
@@ -75,7 +71,5 @@ def _pull_push(values: Tensor, weight: Tensor) -> Tensor:
     coarse = F.avg_pool2d(padded, 2)
     total = coarse[:, -1:]
     below = _pull_push(coarse[:, :-1] / total.clamp_min(1e-12), (4 * total).clamp(max=1.0))
-    filled = F.interpolate(
-        below, (height + height % 2, width + width % 2), mode="bilinear", align_corners=False
-    )
+    filled = F.interpolate(below, (height + height % 2, width + width % 2), mode="bilinear", align_corners=False)
     return torch.lerp(filled[..., :height, :width], values, weight.clamp(max=1.0))

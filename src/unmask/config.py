@@ -109,8 +109,7 @@ class EvaluationConfig:
     """At most this many pictures in grid.png."""
     emerge_every: int = 25
     """Log the emerging picture of the first batch to TensorBoard every this many steps; 0 never."""
-    render_full: bool = False
-    """Also render the generator's full resolution (1024) from the same w_plus into full/."""
+
 
 
 @dataclass
@@ -157,24 +156,24 @@ class PixelLoss(Enum):
 class StyleGANProjConfig(MethodConfig):
     """Project the visible face into the latent space of a frozen generator; the generator fills the rest."""
 
-    init: Init = Init.search
+    init: Init = Init.regression
     """mean: the average w; random: a random face (the study); search: the best of many random faces by visible
-    pixels; regression: the w expected from the visible pixels, by ridge regression over the same random faces."""
+    pixels; regression: the w expected from the visible pixels under a linear model of the generator's pictures."""
     candidates: int = 300
-    """Random faces rendered once a run for init=search and init=regression."""
+    """Random faces rendered once a run for init=search (and for init=regression if no model ships)."""
     candidates_psi: float = 0.7
     """Truncation of these faces towards the average face."""
     search_best: int = 8
     """init=search starts from the mean w of this many best faces."""
-    regression_noise: float = 0.1
-    """init=regression: variance of the noise on pixels, relative to the variance of the pixels."""
-    w_steps: int = 60
+    regression_ridge: float = 1.5e-4
+    """init=regression: how far real pictures are from the model; larger starts nearer to the mean face."""
+    w_steps: int = 0
     """Steps with one w for all layers (W), before W+."""
     w_lr: float = 0.05
     """Adam's learning rate in W."""
-    steps: int = 100
+    steps: int = 30
     """Steps with a w per layer (W+); 0 leaves the result in W."""
-    lr: float = 0.02
+    lr: float = 0.025
     """Adam's learning rate in W+."""
     rampup: float = 0.05
     """Share of a stage over which the learning rate rises linearly from zero."""
@@ -184,7 +183,7 @@ class StyleGANProjConfig(MethodConfig):
     """mse, l1 (on [-1,1]) or bce (on [0,1])."""
     use_occlusion: bool = True
     """Leave the hidden pixels out of every loss; false compares with the face mask too, as the study's first trials."""
-    lambda_pixel: float = 1.0
+    lambda_pixel: float = 4.0
     """Weight of the pixel loss."""
     lambda_perceptual: float = 1.0
     """Weight λ of the VGG-16 feature distance."""
@@ -196,10 +195,20 @@ class StyleGANProjConfig(MethodConfig):
     """Scale feature vectors to unit length before comparing (LPIPS); false compares them as they are (the study)."""
     perceptual_margin: float = 0.3
     """Keep features this share of their receptive field's radius away from the hole, since they see into it."""
-    lambda_prior: float = 0.02
+    lambda_prior: float = 0.0
     """Weight of the squared deviation of w from its mean in units of its standard deviation."""
-    lambda_spread: float = 0.05
+    lambda_spread: float = 0.0
     """Weight of the disagreement between the layers' w, in the same units."""
+    lambda_anchor: float = 0.05
+    """Weight of the squared distance from the start, in the same units."""
+    optimise_noise: bool = True
+    """Optimise the noise maps too, from random ones, if the generator has any (MobileStyleGAN has none)."""
+    lambda_noise: float = 1e5
+    """Weight of the noise maps' autocorrelation, which keeps them noise; the reference projector's value."""
+    shrink_full: bool = True
+    """Take the result from the full-resolution render, shrunk, instead of from the low-resolution head: sharper."""
+    render_full: bool = False
+    """Also keep the full-resolution render of the same w_plus, in full/ID.png."""
     compile: bool = True
     """Compile the step with torch.compile where a C++ compiler is found; the first time takes about a minute."""
 

@@ -57,9 +57,7 @@ def resize(images: Tensor, resolution: int) -> Tensor:
     """(B,C,H,W) -> (B,C,resolution,resolution), bicubic with antialiasing; differentiable."""
     if images.shape[-2:] == (resolution, resolution):
         return images
-    return F.interpolate(
-        images, (resolution, resolution), mode="bicubic", antialias=True, align_corners=False
-    )
+    return F.interpolate(images, (resolution, resolution), mode="bicubic", antialias=True, align_corners=False)
 
 
 def dilate(occlusion: Tensor, radius: float) -> Tensor:

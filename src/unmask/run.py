@@ -75,9 +75,7 @@ def run(config: DictConfig, run_dir: Path) -> None:
             batches,
             config=settings.evaluation,
             occlusion=settings.occlusion,
-            run=evaluation.RunInfo(
-                settings.method.name, settings.seed, fingerprint, settings.data.resolution, plain
-            ),
+            run=evaluation.RunInfo(settings.method.name, settings.seed, fingerprint, settings.data.resolution, plain),
             run_log=run_log,
             output_dir=run_dir,
             device=device,

@@ -154,9 +154,7 @@ def test_real_pairs_load() -> None:
     assert share.max() < 0.22
 
 
-@pytest.mark.skipif(
-    not (SHARED / "ffhq_cmfd_1024").is_dir(), reason="no real pairs here (UNMASK_SHARED_DATA)"
-)
+@pytest.mark.skipif(not (SHARED / "ffhq_cmfd_1024").is_dir(), reason="no real pairs here (UNMASK_SHARED_DATA)")
 def test_a_small_clean_picture_beside_a_large_masked_one() -> None:
     faces = load_dataset(DataConfig(root=str(SHARED / "ffhq_cmfd_1024")), PAINTED)[0]
     assert faces.clean is not None

@@ -29,9 +29,7 @@ def test_folders_of_a_thousand_are_paired_by_id(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("clean_folder", ["images1024x1024", "thumbnails128x128", "FFHQ", "clean"])
-@pytest.mark.parametrize(
-    "masked_name", ["CMFD/00002_Mask.JPG", "masked/00002_mask.png", "cmfd/x/00002_Mask.jpeg"]
-)
+@pytest.mark.parametrize("masked_name", ["CMFD/00002_Mask.JPG", "masked/00002_mask.png", "cmfd/x/00002_Mask.jpeg"])
 def test_names_people_use(tmp_path: Path, clean_folder: str, masked_name: str) -> None:
     write_picture(tmp_path / clean_folder / "00002.JPG")
     write_masked(tmp_path / masked_name)

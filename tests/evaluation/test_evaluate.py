@@ -130,16 +130,13 @@ def test_result_does_not_depend_on_the_batch_size(tmp_path: Path) -> None:
     go(Recorder(), tmp_path / "one", size=1)
     go(Recorder(), tmp_path / "three", size=3)
     one, three = (
-        [{k: v for k, v in row.items() if k != "seconds"} for row in rows(tmp_path / name)]
-        for name in ("one", "three")
+        [{k: v for k, v in row.items() if k != "seconds"} for row in rows(tmp_path / name)] for name in ("one", "three")
     )
     assert one == three
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
-def test_interrupted_run_keeps_what_is_finished_and_goes_on(
-    tmp_path: Path, error: type[BaseException]
-) -> None:
+def test_interrupted_run_keeps_what_is_finished_and_goes_on(tmp_path: Path, error: type[BaseException]) -> None:
     with pytest.raises(error, match="on cue"):
         go(Recorder(stop_at="00003", error=error), tmp_path)
     summary = strict_json(tmp_path / "metrics.json")
@@ -185,9 +182,7 @@ def test_picture_with_a_missing_file_or_half_a_row_is_done_again(tmp_path: Path)
     assert sorted(row["id"] for row in rows(tmp_path)) == list(IDS)
 
 
-def test_a_full_disk_is_a_clear_error_and_keeps_the_rest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_a_clear_error_and_keeps_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from unmask.evaluation import outputs
 
     write = outputs.save_image

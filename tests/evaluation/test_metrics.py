@@ -112,9 +112,7 @@ def test_scored_hole_holds_the_disc_and_scales_with_the_resolution(size: int) ->
 
 def test_without_a_clean_picture_only_the_masked_input_is_compared() -> None:
     masked, occlusion = picture(0), square_hole()
-    results = metrics.measure(
-        raw=picture(1), composite=masked, masked=masked, occlusion=occlusion, clean=None
-    )
+    results = metrics.measure(raw=picture(1), composite=masked, masked=masked, occlusion=occlusion, clean=None)
     assert tuple(results) == metrics.NAMES
     with_value = {name for name, one in results.items() if one.value is not None}
     assert with_value == {"visible/max_abs_change", "raw_visible/psnr"}
@@ -217,9 +215,7 @@ def test_reference_numbers_of_real_pairs() -> None:
         for name, raw in (("copy", masked[None]), ("inpaint", Inpaint(5.0).unmask(faces).raw)):
             joined = composite(raw, masked[None], hole, feather=0.0, blend=Blend.feather)
             found[name].append(
-                metrics.measure(
-                    raw=raw[0], composite=joined[0], masked=masked, occlusion=occlusion, clean=clean
-                )
+                metrics.measure(raw=raw[0], composite=joined[0], masked=masked, occlusion=occlusion, clean=clean)
             )
 
     def mean(method: str, name: str) -> float:

@@ -61,11 +61,15 @@ class TestPrior:
         golden = load_file(GOLDEN)
         w = prior.map(golden["z"])
         assert torch.allclose(w, golden["w"], atol=2e-5)
-        with torch.no_grad():
-            picture = prior.synthesize_full(golden["w"][:1, None].expand(-1, prior.num_ws, -1))
-        assert picture.shape == (1, 3, 1024, 1024)
-        pooled = torch.nn.functional.avg_pool2d(picture, 16)
-        assert (pooled - golden["picture_64"][:1]).abs().max() < 2e-4
+        w_plus = golden["w"][:1, None].repeat(2, prior.num_ws, 1)
+        w_plus[1, 1::2] = golden["w"][1]  # two people in turns: the order of the style inputs matters
+        for i in range(2):
+            with torch.no_grad():
+                picture = prior.synthesize_full(w_plus[i : i + 1])
+            assert picture.shape == (1, 3, 1024, 1024)
+            pooled = torch.nn.functional.avg_pool2d(picture, 16)
+            assert torch.allclose(pooled, golden["pooled"][i : i + 1], atol=5e-5)
+            assert torch.allclose(picture[..., 496:528, 496:528], golden["crop"][i : i + 1], atol=5e-5)
 
     def test_is_frozen(self, prior: MobileStyleGAN) -> None:
         assert not any(p.requires_grad for p in prior.parameters())

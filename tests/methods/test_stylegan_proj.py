@@ -77,9 +77,7 @@ def test_a_picture_does_not_depend_on_its_neighbours(prior: MobileStyleGAN, face
     assert torch.allclose(together.raw[1:2], alone.raw, atol=1e-2)
 
 
-def test_the_same_seed_gives_the_same_result_twice_and_another_does_not(
-    prior: MobileStyleGAN, faces: Faces
-) -> None:
+def test_the_same_seed_gives_the_same_result_twice_and_another_does_not(prior: MobileStyleGAN, faces: Faces) -> None:
     settings = {"w_steps": 2, "steps": 1, "init": Init.random}
     first, second = (method(prior, **settings).unmask(faces[0]) for _ in range(2))
     assert torch.equal(first.raw, second.raw)
@@ -87,10 +85,11 @@ def test_the_same_seed_gives_the_same_result_twice_and_another_does_not(
     assert not torch.allclose(first.raw, other.raw, atol=0.05)
 
 
-def test_the_hidden_pixels_are_not_looked_at(prior: MobileStyleGAN, faces: Faces) -> None:
+@pytest.mark.parametrize("init", [Init.search, Init.regression])
+def test_the_hidden_pixels_are_not_looked_at(prior: MobileStyleGAN, faces: Faces, init: Init) -> None:
     one = faces[0]
     repainted = dataclasses.replace(one, masked=torch.where(one.hole > 0, -one.masked, one.masked))
-    settings = {"w_steps": 2, "steps": 1, "init": Init.search, "candidates": 6, "lambda_perceptual": 0.5}
+    settings = {"w_steps": 2, "steps": 1, "init": init, "candidates": 6, "lambda_perceptual": 0.5}
     seen = [method(prior, **settings).unmask(faces).raw for faces in (one, repainted)]
     assert torch.equal(seen[0], seen[1])
     settings["use_occlusion"] = False
@@ -109,9 +108,7 @@ def test_every_pixel_loss_goes_down(prior: MobileStyleGAN, faces: Faces, kind: P
     assert len(values) == 8 and values[-1] < values[0]
 
 
-def test_steps_are_counted_over_both_stages_and_pictures_can_be_rendered(
-    prior: MobileStyleGAN, faces: Faces
-) -> None:
+def test_steps_are_counted_over_both_stages_and_pictures_can_be_rendered(prior: MobileStyleGAN, faces: Faces) -> None:
     seen: list[tuple[int, int]] = []
 
     def watch(report: StepReport) -> None:
@@ -128,15 +125,11 @@ def test_layers_that_act_only_at_full_resolution_follow_the_last_active_one(
     found = method(prior, w_steps=1, steps=2, rampup=0.0).unmask(faces[0])
     assert found.w_plus is not None and found.w_plus.shape == (1, prior.num_ws, 512)
     last = prior.num_active_ws - 1
-    assert torch.equal(
-        found.w_plus[:, last + 1 :], found.w_plus[:, last : last + 1].expand(-1, 23 - last - 1, -1)
-    )
+    assert torch.equal(found.w_plus[:, last + 1 :], found.w_plus[:, last : last + 1].expand(-1, 23 - last - 1, -1))
     assert not torch.equal(found.w_plus[:, 0], found.w_plus[:, 1])
 
 
-def test_a_picture_that_diverges_is_reported_and_the_others_go_on(
-    prior: MobileStyleGAN, faces: Faces
-) -> None:
+def test_a_picture_that_diverges_is_reported_and_the_others_go_on(prior: MobileStyleGAN, faces: Faces) -> None:
     masked = faces.masked.clone()
     masked[1, :, 0, 0] = float("nan")
     found = method(prior, w_steps=2).unmask(dataclasses.replace(faces, masked=masked))

@@ -64,9 +64,7 @@ def test_black_and_white_within_transparent_surroundings(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("factor", [4, 1])
 def test_any_size_is_scaled(tmp_path: Path, factor: int) -> None:
-    Image.fromarray(grey(0, 255)).resize((factor * SIZE,) * 2, Image.Resampling.NEAREST).save(
-        tmp_path / "a.png"
-    )
+    Image.fromarray(grey(0, 255)).resize((factor * SIZE,) * 2, Image.Resampling.NEAREST).save(tmp_path / "a.png")
     assert torch.equal(load_painted(tmp_path / "a.png", SIZE), expected())
     halved = load_painted(tmp_path / "a.png", SIZE // 2)
     assert torch.equal(halved, expected()[:, ::2, ::2])

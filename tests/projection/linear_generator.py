@@ -1,8 +1,11 @@
 """A generator whose pictures are linear in w, so that inversions have closed forms."""
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
+from unmask.config import GeneratorConfig
 from unmask.generators.base import Generator
 
 
@@ -34,3 +37,11 @@ class LinearGenerator(Generator):
     @property
     def noise_maps(self) -> tuple[Tensor, ...]:
         return ()
+
+    @property
+    def picture_model_path(self) -> Path | None:
+        return None
+
+    @classmethod
+    def build(cls, config: GeneratorConfig, resolution: int) -> "LinearGenerator":
+        return cls()

@@ -12,7 +12,7 @@ FLAT = Ramp(0.0, 0.0)
 
 
 def quadratic(centre: torch.Tensor):  # type: ignore[no-untyped-def]
-    return lambda x: {"total": (x - centre).square().flatten(1).sum(1)}
+    return lambda x, noise: {"total": (x - centre).square().flatten(1).sum(1)}
 
 
 def test_finds_the_minimum_of_a_quadratic() -> None:
@@ -40,7 +40,7 @@ def test_matches_torch_adam_step_by_step() -> None:
         torch.zeros(1, 3),
         quadratic(torch.ones(1, 3)),
         Stage(5, 0.1, FLAT),
-        lambda step, losses, latents: seen.append(latents.clone()),
+        lambda step, losses, latents, noise: seen.append(latents.clone()),
     )
     for step in range(5):
         adam.zero_grad()
@@ -53,7 +53,7 @@ def test_matches_torch_adam_step_by_step() -> None:
 def test_a_non_finite_loss_stops_that_picture_only(poison: float) -> None:
     calls = {"n": 0}
 
-    def losses(x: torch.Tensor) -> dict[str, torch.Tensor]:
+    def losses(x: torch.Tensor, noise: tuple[torch.Tensor, ...]) -> dict[str, torch.Tensor]:
         calls["n"] += 1
         total = (x - 1).square().flatten(1).sum(1)
         if calls["n"] > 5:
@@ -72,7 +72,7 @@ def test_a_non_finite_loss_stops_that_picture_only(poison: float) -> None:
 
 def test_all_pictures_failing_ends_the_stage() -> None:
     steps: list[int] = []
-    nan = lambda x: {"total": x.flatten(1).sum(1) * math.nan}  # noqa: E731
+    nan = lambda x, noise: {"total": x.flatten(1).sum(1) * math.nan}  # noqa: E731
     found = optimise(torch.ones(2, 1, 3), nan, Stage(9, 0.1, FLAT), lambda step, *_: steps.append(step))
     assert found.failed_at == (0, 0)
     assert steps == []

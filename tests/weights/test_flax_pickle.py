@@ -126,9 +126,7 @@ def test_converted_convolutions_compute_the_same(tmp_path: Path) -> None:
         for i in range(2)
     }
     path = tmp_path / "toy.ckpt"
-    path.write_bytes(
-        pickle.dumps({"Toy_0": layers, "NetLinLayer_0": {"Conv_0": {"kernel": numbers.normal(size=3)}}})
-    )
+    path.write_bytes(pickle.dumps({"Toy_0": layers, "NetLinLayer_0": {"Conv_0": {"kernel": numbers.normal(size=3)}}}))
     state = read_flax_features(path, "Toy_0", (0, 3))
     assert sorted(state) == ["0.bias", "0.weight", "3.bias", "3.weight"]
 
@@ -141,9 +139,7 @@ def test_converted_convolutions_compute_the_same(tmp_path: Path) -> None:
 
 def test_another_network_is_named(tmp_path: Path) -> None:
     path = tmp_path / "toy.ckpt"
-    path.write_bytes(
-        pickle.dumps({"Toy_0": {"Conv_0": {"kernel": np.zeros((1, 1, 1, 1)), "bias": np.zeros(1)}}})
-    )
+    path.write_bytes(pickle.dumps({"Toy_0": {"Conv_0": {"kernel": np.zeros((1, 1, 1, 1)), "bias": np.zeros(1)}}}))
     with pytest.raises(UnmaskError, match=r"toy\.ckpt.*not VGG16_0"):
         read_flax_features(path, "VGG16_0", (0,))
     with pytest.raises(UnmaskError, match="Conv_1"):

@@ -112,9 +112,7 @@ def test_wrong_numbers_leave_nothing(folder: Path, index: FakeIndex) -> None:
     assert kept(folder) == []
 
 
-def test_interrupted_conversion_leaves_nothing(
-    folder: Path, index: FakeIndex, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_interrupted_conversion_leaves_nothing(folder: Path, index: FakeIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     def half(members: tuple[Path, ...], output: Path) -> None:
         output.write_bytes(CONTENT[: len(CONTENT) // 2])
         raise KeyboardInterrupt
@@ -238,16 +236,12 @@ def hub_artifact(torch_home: Path, state: object, tensors: dict[str, torch.Tenso
     digest = hashlib.sha256((folder / "new.pth").read_bytes()).hexdigest()
     name = f"toy-{digest[:8]}.pth"
     (folder / "new.pth").rename(folder / name)
-    return replace(
-        TOY, file_name="toy.safetensors", digest=tensors_digest(tensors), hub_file=HubFile(name, 1)
-    )
+    return replace(TOY, file_name="toy.safetensors", digest=tensors_digest(tensors), hub_file=HubFile(name, 1))
 
 
 def test_torchvisions_own_copy_needs_no_download(folder: Path, index: FakeIndex, tmp_path: Path) -> None:
     features = {"0.weight": torch.randn(2, 3, 1, 1), "0.bias": torch.randn(2)}
-    state = {f"features.{key}": value for key, value in features.items()} | {
-        "classifier.0.bias": torch.ones(1)
-    }
+    state = {f"features.{key}": value for key, value in features.items()} | {"classifier.0.bias": torch.ones(1)}
     artifact = hub_artifact(tmp_path / "torch", state, features)
     cache.ensure((artifact,), folder, progress=False)
     assert index.asked == []
@@ -264,9 +258,7 @@ class LeavesFile:
         return os.system, (f"touch {self.witness}",)
 
 
-def test_a_checkpoint_with_code_is_refused_and_does_not_run(
-    folder: Path, index: FakeIndex, tmp_path: Path
-) -> None:
+def test_a_checkpoint_with_code_is_refused_and_does_not_run(folder: Path, index: FakeIndex, tmp_path: Path) -> None:
     witness = tmp_path / "ran"
     artifact = hub_artifact(tmp_path / "torch", {"features.0.bias": LeavesFile(witness)}, {})
     index.online = False

@@ -65,9 +65,7 @@ def test_features_load_strictly_into_torchvision(name: str, network: torch.nn.Mo
 def test_vgg16_is_torchvisions() -> None:
     """The first kernel's first filter as torchvision's vgg16-397923af prints it."""
     kernel = weights.load("vgg16-features")["0.weight"][0, 0]
-    published = torch.tensor(
-        [[-0.5537, 0.1427, 0.5290], [-0.5831, 0.3566, 0.7657], [-0.6902, -0.0480, 0.4841]]
-    )
+    published = torch.tensor([[-0.5537, 0.1427, 0.5290], [-0.5831, 0.3566, 0.7657], [-0.6902, -0.0480, 0.4841]])
     torch.testing.assert_close(kernel, published, atol=5e-5, rtol=0.0)
 
 

@@ -60,17 +60,13 @@ def find_pairs(data: DataConfig, occlusion: OcclusionConfig) -> tuple[tuple[Pair
     if occlusion.source is OcclusionSource.painted:
         painted_dir = _folder(root, occlusion.painted_dir, "occlusion.painted_dir", OCCLUSION_NAMES)
         if painted_dir is None:
-            raise UnmaskError(
-                f"{root}: no folder {_any_of(OCCLUSION_NAMES)} for occlusion=painted. {WAYS_OUT}"
-            )
+            raise UnmaskError(f"{root}: no folder {_any_of(OCCLUSION_NAMES)} for occlusion=painted. {WAYS_OUT}")
     elif clean_dir is None:
         raise UnmaskError(f"{root}: no folder {_any_of(CLEAN_NAMES)} for occlusion=difference. {WAYS_OUT}")
 
     # A folder named explicitly may hold pictures of any name; the root itself is searched for _Mask files
     # alone.
-    masked, duplicates = _files(
-        masked_dir, PHOTO_SUFFIXES, _suffixed_id if masked_dir == root else _masked_id
-    )
+    masked, duplicates = _files(masked_dir, PHOTO_SUFFIXES, _suffixed_id if masked_dir == root else _masked_id)
     clean, more = ({}, []) if clean_dir is None else _files(clean_dir, PHOTO_SUFFIXES, _clean_id)
     painted, most = ({}, []) if painted_dir is None else _files(painted_dir, PAINT_SUFFIXES, _masked_id)
     if not masked:
@@ -87,9 +83,7 @@ def find_pairs(data: DataConfig, occlusion: OcclusionConfig) -> tuple[tuple[Pair
         raise UnmaskError(_nothing_paired(masked_dir, masked, clean_dir, clean, painted_dir, painted))
     if data.strict and (missing_clean or missing_occlusion):
         first = (missing_clean or missing_occlusion)[0]
-        lacks = (
-            "clean picture (data.clean_dir)" if missing_clean else "painted occlusion (occlusion.painted_dir)"
-        )
+        lacks = "clean picture (data.clean_dir)" if missing_clean else "painted occlusion (occlusion.painted_dir)"
         raise UnmaskError(
             f"{masked[first]}: has no {lacks}, and data.strict=true; "
             f"{len(missing_clean)} lack the clean picture, {len(missing_occlusion)} the occlusion."
@@ -125,9 +119,7 @@ def _folder(root: Path, given: str | None, key: str, names: tuple[str, ...]) -> 
     if given is not None:
         folder = root / Path(given).expanduser()
         if not folder.is_dir():
-            raise UnmaskError(
-                f"{key}={given}: no such folder ({folder}). Give it absolute or below data.root."
-            )
+            raise UnmaskError(f"{key}={given}: no such folder ({folder}). Give it absolute or below data.root.")
         return folder
     below = {entry.name.lower(): entry for entry in sorted(root.iterdir(), reverse=True) if entry.is_dir()}
     return next((below[name] for name in names if name in below), None)
@@ -182,9 +174,7 @@ def _choose(usable: list[str], data: DataConfig) -> list[str]:
         wanted = {id if id in usable else id.zfill(5) for id in map(str, data.ids)}
         unknown = sorted(wanted - set(usable))
         if unknown:
-            raise UnmaskError(
-                f"data.ids: {', '.join(unknown)} not among the {len(usable)} pictures that were paired."
-            )
+            raise UnmaskError(f"data.ids: {', '.join(unknown)} not among the {len(usable)} pictures that were paired.")
         chosen = [id for id in usable if id in wanted]
     chosen = select(
         chosen,

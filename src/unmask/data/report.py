@@ -46,8 +46,7 @@ class PairingReport:
         clean = "no clean pictures" if self.clean_dir is None else f"clean: {self.clean_dir}"
         painted = "" if self.occlusion_dir is None else f", occlusion: {self.occlusion_dir}"
         lines = [
-            f"{len(self.paired)} pictures used of {self.found} usable "
-            f"(masked: {self.masked_dir}, {clean}{painted})"
+            f"{len(self.paired)} pictures used of {self.found} usable (masked: {self.masked_dir}, {clean}{painted})"
         ]
         for what, names in (
             ("masked without clean", self.missing_clean),

@@ -23,9 +23,7 @@ def split_of(id: str, *, seed: int, val_fraction: float, test_fraction: float) -
     return Split.train
 
 
-def select(
-    ids: list[str], *, split: Split, seed: int, val_fraction: float, test_fraction: float
-) -> list[str]:
+def select(ids: list[str], *, split: Split, seed: int, val_fraction: float, test_fraction: float) -> list[str]:
     """The ids of one part, in the order given.
 
     Raises:
@@ -39,7 +37,5 @@ def select(
     if split is Split.all:
         return list(ids)
     return [
-        id
-        for id in ids
-        if split_of(id, seed=seed, val_fraction=val_fraction, test_fraction=test_fraction) is split
+        id for id in ids if split_of(id, seed=seed, val_fraction=val_fraction, test_fraction=test_fraction) is split
     ]

@@ -17,9 +17,7 @@ class Interval:
     high: float
 
 
-def mean_interval(
-    values: Sequence[float], *, samples: int = 2000, confidence: float = 0.95, seed: int = 0
-) -> Interval:
+def mean_interval(values: Sequence[float], *, samples: int = 2000, confidence: float = 0.95, seed: int = 0) -> Interval:
     """Percentile bootstrap of the mean (Efron 1979), resampling pictures; the same `seed`, the same limits.
 
     With few pictures the percentile bootstrap is somewhat narrow: by the factor sqrt((n-1)/n), and more in

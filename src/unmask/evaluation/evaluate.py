@@ -117,9 +117,7 @@ def evaluate(
                 reconstruction, seconds = _timed(unmask, faces.to(device), watcher, device)
                 failures += reconstruction.failures
                 for one, made in _pair(faces, reconstruction, failures):
-                    joined = composite(
-                        made.raw, one.masked, one.hole, feather=occlusion.feather, blend=occlusion.blend
-                    )
+                    joined = composite(made.raw, one.masked, one.hole, feather=occlusion.feather, blend=occlusion.blend)
                     measurements = measure(
                         raw=made.raw[0],
                         composite=joined[0],
@@ -183,9 +181,7 @@ def _timed(
     )
 
 
-def _pair(
-    faces: Faces, made: Reconstruction, failures: list[Failure]
-) -> Iterable[tuple[Faces, Reconstruction]]:
+def _pair(faces: Faces, made: Reconstruction, failures: list[Failure]) -> Iterable[tuple[Faces, Reconstruction]]:
     """Each finished picture with what was made of it, as batches of one; NaN makes it a failure instead."""
     accounted = {*made.ids, *(failure.id for failure in made.failures)}
     assert accounted == set(faces.ids), f"the method got {faces.ids} and returned {sorted(accounted)}"
@@ -238,9 +234,7 @@ def _report(
     return grid
 
 
-def _report_incomplete(
-    result: EvaluationResult, rows: Sequence[GridRow], outputs: RunOutputs, run_log: RunLog
-) -> None:
+def _report_incomplete(result: EvaluationResult, rows: Sequence[GridRow], outputs: RunOutputs, run_log: RunLog) -> None:
     outputs.write_summary(result.to_json())
     _write_grid(rows, outputs)
     run_log.flush()

@@ -40,7 +40,5 @@ def network(device: torch.device) -> Any:
     # the package cuts torchvision's features into slices that keep their index: "slice2.3.weight" is
     # "3.weight"
     features = weights.load("alexnet-features")
-    module.net.load_state_dict(
-        {name: features[name.split(".", 1)[1]] for name in module.net.state_dict()}, strict=True
-    )
+    module.net.load_state_dict({name: features[name.split(".", 1)[1]] for name in module.net.state_dict()}, strict=True)
     return module.eval().requires_grad_(False).to(device)

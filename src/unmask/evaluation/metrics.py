@@ -100,9 +100,7 @@ def measure(
             "whole/lpips": whole_lpips(composite, clean),
             "hole/psnr": hole_psnr(composite, clean, hole),
             "hole/lpips": hole_lpips(composite, clean, hole),
-            "identity/arcface": (
-                identity_arcface(composite, clean) if identity else Measurement(None, IDENTITY_OFF)
-            ),
+            "identity/arcface": (identity_arcface(composite, clean) if identity else Measurement(None, IDENTITY_OFF)),
         }
     return {name: results.get(name, Measurement(None, NO_CLEAN)) for name in NAMES}
 

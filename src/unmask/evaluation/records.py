@@ -62,8 +62,7 @@ def read_records(path: Path) -> tuple[PictureRecord, ...]:
             continue  # written by another version, or damaged: such a picture is done again
         reasons = json.loads(row["reasons"]) if row["reasons"] else {}
         measurements = {
-            name: Measurement(float(row[name])) if row[name] else Measurement(None, reasons[name])
-            for name in NAMES
+            name: Measurement(float(row[name])) if row[name] else Measurement(None, reasons[name]) for name in NAMES
         }
         records.append(PictureRecord(row["id"], float(row["seconds"]), measurements))
     return tuple(records)

@@ -45,9 +45,7 @@ class GridRow:
     clean: np.ndarray | None
 
     @classmethod
-    def from_tensors(
-        cls, id: str, *, masked: Tensor, raw: Tensor, composite: Tensor, clean: Tensor | None
-    ) -> GridRow:
+    def from_tensors(cls, id: str, *, masked: Tensor, raw: Tensor, composite: Tensor, clean: Tensor | None) -> GridRow:
         """Pictures (3,H,W) in [-1,1]."""
         return cls(
             id,
@@ -70,18 +68,14 @@ def draw_grid(rows: Sequence[GridRow]) -> np.ndarray:
     canvas = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(canvas)
     for column, title in enumerate(TITLES):
-        draw.text(
-            (left + column * (cell + GAP) + cell / 2, top / 2), title, fill="black", font=font, anchor="mm"
-        )
+        draw.text((left + column * (cell + GAP) + cell / 2, top / 2), title, fill="black", font=font, anchor="mm")
     for index, row in enumerate(rows):
         y = top + index * (cell + GAP)
         draw.text((left - 2 * GAP, y + cell / 2), row.id, fill="black", font=font, anchor="rm")
         for column, pixels in enumerate((row.input, row.raw, row.composite, row.clean)):
             if pixels is None:
                 picture = Image.new("RGB", (cell, cell), (ABSENT, ABSENT, ABSENT))
-                ImageDraw.Draw(picture).text(
-                    (cell / 2, cell / 2), "none", fill="black", font=font, anchor="mm"
-                )
+                ImageDraw.Draw(picture).text((cell / 2, cell / 2), "none", fill="black", font=font, anchor="mm")
             else:
                 picture = Image.fromarray(pixels)
                 if picture.size != (cell, cell):

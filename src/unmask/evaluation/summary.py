@@ -138,9 +138,7 @@ def _summarise_metric(name: str, records: Sequence[PictureRecord], samples: int,
         return MetricSummary(None, None, 0, NOTHING_FINISHED)
     if len(reasons) == 1 and not values:
         return MetricSummary(None, None, 0, next(iter(reasons)))
-    reason = (
-        "; ".join(f"{count} of {len(measured)} pictures: {why}" for why, count in reasons.items()) or None
-    )
+    reason = "; ".join(f"{count} of {len(measured)} pictures: {why}" for why, count in reasons.items()) or None
     if not values:
         return MetricSummary(None, None, 0, reason)
     interval = mean_interval(values, samples=samples, seed=seed)

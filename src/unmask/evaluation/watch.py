@@ -35,9 +35,7 @@ class StepWatcher:
     tags helps nobody. The mean over all pictures is logged at the end by `log_mean_curves`.
     """
 
-    def __init__(
-        self, run_log: RunLog, *, curves: int, emerge_every: int, on_note: Callable[[str], None]
-    ) -> None:
+    def __init__(self, run_log: RunLog, *, curves: int, emerge_every: int, on_note: Callable[[str], None]) -> None:
         """`on_note` is told in words where the method is."""
         self.seconds = 0.0
         self._run_log = run_log

@@ -42,9 +42,7 @@ def align(picture: np.ndarray, points: np.ndarray) -> np.ndarray:
     """The (112,112,3) crop of an (H,W,3) uint8 picture in which the five `points` fall on the template."""
     import cv2
 
-    return np.asarray(
-        cv2.warpAffine(picture, similarity(points, ARCFACE_TEMPLATE), (ARCFACE_SIZE, ARCFACE_SIZE))
-    )
+    return np.asarray(cv2.warpAffine(picture, similarity(points, ARCFACE_TEMPLATE), (ARCFACE_SIZE, ARCFACE_SIZE)))
 
 
 def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 
 from torch import Tensor, nn
 
@@ -54,3 +55,8 @@ class Generator(nn.Module, ABC):
     @abstractmethod
     def num_active_ws(self) -> int:
         """How many of the first w of w_plus change `synthesize`'s picture; the rest only act at full resolution."""
+
+    @property
+    @abstractmethod
+    def picture_model_path(self) -> Path | None:
+        """The shipped `unmask.projection.regression.PictureModel` of this very generator, if there is one."""

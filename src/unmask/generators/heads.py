@@ -63,13 +63,9 @@ def load_head(resolution: int, path: Path | None = None) -> StyledHead:
     path = path or HEADS_PATH
     prefix = f"{resolution}."
     try:
-        tensors = {
-            k.removeprefix(prefix): v.float() for k, v in load_file(path).items() if k.startswith(prefix)
-        }
+        tensors = {k.removeprefix(prefix): v.float() for k, v in load_file(path).items() if k.startswith(prefix)}
         head = StyledHead(tensors["style.weight"].shape[0], tensors["hidden_style.weight"].shape[0])
         head.load_state_dict(tensors)
     except (OSError, KeyError, RuntimeError) as error:
-        raise UnmaskError(
-            f"{path}: not a file of fitted heads ({error}); see scripts/fit_heads.py."
-        ) from error
+        raise UnmaskError(f"{path}: not a file of fitted heads ({error}); see scripts/fit_heads.py.") from error
     return head

@@ -23,6 +23,8 @@ from unmask.generators.base import Generator
 from unmask.generators.heads import HEAD_BLOCKS, StyledHead, head_resolution, load_head
 
 LEAKY_SLOPE = 0.2
+PICTURE_MODEL_PATH = Path(__file__).with_name("mobilestylegan_picture_model.safetensors")
+"""The linear model of its pictures that ships with the package; made by scripts/fit_picture_model.py."""
 BLOCK_CHANNELS = (512, 512, 512, 512, 256, 128, 64)
 """Channels of the blocks at 8, 16, ..., 512 pixels."""
 
@@ -57,6 +59,8 @@ class StyledScale(nn.Module):
 class SeparableConv(StyledScale):
     """Styled depthwise 3×3, pointwise 1×1, fixed noise, bias, LeakyReLU."""
 
+    noise: Tensor
+
     def __init__(self, w_dim: int, channels: int, out_channels: int, size: int) -> None:
         super().__init__(w_dim, channels)
         self.depthwise = nn.Parameter(torch.empty(channels, 1, 3, 3))
@@ -88,6 +92,8 @@ class Block(nn.Module):
 
 class FirstConv(StyledScale):
     """The only full 3×3 convolution, at 4 pixels."""
+
+    noise: Tensor
 
     def __init__(self, w_dim: int, channels: int) -> None:
         super().__init__(w_dim, channels)
@@ -127,6 +133,12 @@ class Synthesis(nn.Module):
         )
         self.to_img = ToImage(w_dim, BLOCK_CHANNELS[-1])
 
+    def block(self, index: int) -> Block:
+        """The block at 8·2^index pixels."""
+        block = self.layers[index]
+        assert isinstance(block, Block)
+        return block
+
     def features(self, w_plus: Tensor, blocks: int) -> Tensor:
         """w_plus (B,≥1+3·blocks,w_dim) -> the output of the last of the first `blocks` blocks, at 4·2^blocks pixels."""
         x = self.conv1(self.const, w_plus[:, 0])
@@ -142,6 +154,8 @@ class Synthesis(nn.Module):
 
 class Mapping(nn.Module):
     """z -> w: the latent's second moment is normalised, then eight layers with LeakyReLU and a fixed gain."""
+
+    gain: Tensor
 
     def __init__(self, dim: int = 512, layers: int = 8) -> None:
         super().__init__()
@@ -188,13 +202,16 @@ class MobileStyleGAN(Generator):
     w_dim = 512
     full_resolution = 1024
 
-    def __init__(self, mapping: Mapping, synthesis: Synthesis, head: StyledHead | None) -> None:
+    def __init__(
+        self, mapping: Mapping, synthesis: Synthesis, head: StyledHead | None, picture_model_path: Path | None
+    ) -> None:
         super().__init__()
         self.mapping = mapping
         self.synthesis = synthesis
         self.head = head
         self.num_ws = 3 * len(synthesis.layers) + 2
         self.resolution = self.full_resolution if head is None else head_resolution(head)
+        self._picture_model_path = picture_model_path
         self.requires_grad_(False).eval()
 
     @classmethod
@@ -203,7 +220,8 @@ class MobileStyleGAN(Generator):
         mapping, synthesis = load_networks(None if config.checkpoint is None else Path(config.checkpoint))
         heads = None if config.heads is None else Path(config.heads)
         head = None if resolution == cls.full_resolution else load_head(resolution, heads)
-        return cls(mapping, synthesis, head).to(memory_format=torch.channels_last)
+        picture_model = PICTURE_MODEL_PATH if config.checkpoint is None else None
+        return cls(mapping, synthesis, head, picture_model).to(memory_format=torch.channels_last)
 
     @property
     def num_active_ws(self) -> int:
@@ -214,6 +232,11 @@ class MobileStyleGAN(Generator):
     def noise_maps(self) -> tuple[Tensor, ...]:
         """None: the distilled network's noise is fixed."""
         return ()
+
+    @property
+    def picture_model_path(self) -> Path | None:
+        """The shipped one, unless other weights were loaded."""
+        return self._picture_model_path
 
     def map(self, z: Tensor) -> Tensor:
         """z (B,512) -> w (B,512)."""

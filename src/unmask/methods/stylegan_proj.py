@@ -7,6 +7,7 @@ et al. 2020 (BRGM) the latent prior for pictures with holes. The study's recipes
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import cached_property
 from typing import final
 
@@ -17,26 +18,29 @@ from unmask.compilation import compile_if_possible
 from unmask.config import Init, StyleGANProjConfig
 from unmask.faces import Faces, Failure, Reconstruction
 from unmask.generators.base import Generator
+from unmask.images import resize
 from unmask.methods.base import Method, MethodContext, StepCallback, StepReport
 from unmask.networks.vgg import VGG16Features
 from unmask.projection import latents, starts
+from unmask.projection.noise import NoiseMaps, random_noise
 from unmask.projection.objective import Objective, Target, Weights
-from unmask.projection.optimise import Optimised, Stage, optimise
+from unmask.projection.optimise import Optimised, Stage, StepHook, optimise
+from unmask.projection.regression import PictureModel, fit_picture_model
 from unmask.projection.schedules import Ramp
 
 log = logging.getLogger(__name__)
 
 CANDIDATE_SIZE = 64
 """Thumbnails of the random faces a start is chosen from, in pixels."""
+MODEL_SIZE, MODEL_COMPONENTS = 32, 400
+"""Size and components of a picture model fitted to them."""
 
 
 @final
 class StyleGANProjection(Method):
     """Optimise w, then w_plus, of every picture against its visible part."""
 
-    def __init__(
-        self, config: StyleGANProjConfig, generator: Generator, device: torch.device, seed: int
-    ) -> None:
+    def __init__(self, config: StyleGANProjConfig, generator: Generator, device: torch.device, seed: int) -> None:
         super().__init__()
         self.config = config
         self.generator = generator
@@ -48,7 +52,14 @@ class StyleGANProjection(Method):
             vgg = VGG16Features.pretrained(tuple(config.perceptual_layers)).to(device)
             vgg = vgg.to(memory_format=torch.channels_last)
         self.objective = Objective(
-            Weights(config.lambda_pixel, config.lambda_perceptual, config.lambda_prior, config.lambda_spread),
+            Weights(
+                config.lambda_pixel,
+                config.lambda_perceptual,
+                config.lambda_prior,
+                config.lambda_spread,
+                config.lambda_anchor,
+                config.lambda_noise,
+            ),
             config.pixel_loss,
             self.statistics,
             vgg,
@@ -65,52 +76,44 @@ class StyleGANProjection(Method):
 
     def unmask(self, faces: Faces, *, on_step: StepCallback | None = None) -> Reconstruction:
         """See `Method.unmask`."""
+        config = self.config
         faces = faces.to(self.device)
-        visible = faces.visible if self.config.use_occlusion else torch.ones_like(faces.hole)
-        w = self._start(faces, visible)
-        reporter = _Reporter(self, faces.ids, on_step, self.config.w_steps + self.config.steps)
+        visible = faces.visible if config.use_occlusion else torch.ones_like(faces.hole)
+        start = self._start(faces, visible)[:, None]
+        noise = random_noise(self.generator.noise_maps, faces.ids, self.seed) if config.optimise_noise else ()
+        reporter = _Reporter(self.render, faces.ids, on_step, config.w_steps + config.steps)
 
-        in_w = self._stage(
-            w[:, None], faces.masked, visible, self.config.w_steps, self.config.w_lr, reporter, 0
-        )
+        def stage(latents: Tensor, noise: NoiseMaps, steps: int, lr: float, offset: int) -> Optimised:
+            if steps == 0:
+                return Optimised(latents, noise, (None,) * len(latents))
+            filler = self.render(latents, noise)
+            target = self.objective.target(faces.masked, visible, filler=filler, anchor=start)
+            settings = Stage(steps, lr, Ramp(config.rampup, config.rampdown))
+            return optimise(
+                latents, lambda x, n: self._losses(x, n, target), settings, reporter.hook(offset), noise=noise
+            )
+
+        in_w = stage(start, noise, config.w_steps, config.w_lr, 0)
         layers = in_w.latents.expand(-1, self.generator.num_active_ws, -1)
-        in_w_plus = self._stage(
-            layers, faces.masked, visible, self.config.steps, self.config.lr, reporter, self.config.w_steps
-        )
+        in_w_plus = stage(layers, in_w.noise, config.steps, config.lr, config.w_steps)
         return self._finish(faces.ids, in_w, in_w_plus)
 
-    def _stage(
-        self,
-        start: Tensor,
-        masked: Tensor,
-        visible: Tensor,
-        steps: int,
-        lr: float,
-        reporter: _Reporter,
-        offset: int,
-    ) -> Optimised:
-        """Optimise (B,1,D) in W or (B,L,D) in W+."""
-        if steps == 0:
-            return Optimised(start, (None,) * len(start))
-        target = self.objective.target(masked, visible, filler=self.render(start))
-        stage = Stage(steps, lr, Ramp(self.config.rampup, self.config.rampdown))
-        return optimise(start, lambda w: self._losses(w, target), stage, reporter.hook(offset))
+    def _all_losses(self, w_plus: Tensor, noise: NoiseMaps, target: Target) -> dict[str, Tensor]:
+        return self.objective.losses(self._synthesize(w_plus, noise), w_plus, noise, target)
 
-    def _all_losses(self, w_plus: Tensor, target: Target) -> dict[str, Tensor]:
-        return self.objective.losses(self._synthesize(w_plus), w_plus, target)
-
-    def _synthesize(self, w_plus: Tensor) -> Tensor:
-        """(B,1 or num_active_ws,D) -> pictures with gradients."""
-        return self.generator.synthesize(w_plus.expand(-1, self.generator.num_active_ws, -1))
+    def _synthesize(self, w_plus: Tensor, noise: NoiseMaps) -> Tensor:
+        """w_plus (B,1 or num_active_ws,D) -> pictures with gradients; without `noise` the generator's own."""
+        return self.generator.synthesize(w_plus.expand(-1, self.generator.num_active_ws, -1), noise or None)
 
     @torch.no_grad()
-    def render(self, w_plus: Tensor) -> Tensor:
-        """(B,1 or num_active_ws,D) -> pictures (B,3,H,W), clamped to [-1,1]."""
-        return self._synthesize(w_plus).clamp(-1, 1)
+    def render(self, w_plus: Tensor, noise: NoiseMaps) -> Tensor:
+        """w_plus (B,1 or num_active_ws,D) -> pictures (B,3,H,W), clamped to [-1,1]."""
+        return self._synthesize(w_plus, noise).clamp(-1, 1)
 
     @cached_property
     def candidates(self) -> starts.Candidates:
-        """The random faces of init=search and init=regression, rendered at first use."""
+        """The random faces of init=search, rendered at first use; they cost seconds, once a run."""
+        log.info("Rendering %d random faces to start from", self.config.candidates)
         return starts.render_candidates(
             self.generator,
             self.statistics,
@@ -119,6 +122,14 @@ class StyleGANProjection(Method):
             size=CANDIDATE_SIZE,
             seed=self.seed,
         )
+
+    @cached_property
+    def picture_model(self) -> PictureModel:
+        """The model of init=regression: the one that ships with the generator, or one fitted to the candidates."""
+        path = self.generator.picture_model_path
+        if path is not None:
+            return PictureModel.load(path).to(self.device)
+        return fit_picture_model(self.candidates.w, resize(self.candidates.thumbnails, MODEL_SIZE), MODEL_COMPONENTS)
 
     def _start(self, faces: Faces, visible: Tensor) -> Tensor:
         """(B,w_dim)"""
@@ -129,7 +140,7 @@ class StyleGANProjection(Method):
             return starts.random_start(self.generator, self.device, faces.ids, self.seed)
         if config.init is Init.search:
             return starts.search_start(self.candidates, faces.masked, visible, best=config.search_best)
-        return starts.regression_start(self.candidates, faces.masked, visible, noise=config.regression_noise)
+        return self.picture_model.expected_w(faces.masked, visible, ridge=config.regression_ridge)
 
     def _finish(self, ids: tuple[str, ...], in_w: Optimised, in_w_plus: Optimised) -> Reconstruction:
         """Leave out failed pictures; fill the layers that only act at full resolution with the last active w."""
@@ -143,36 +154,51 @@ class StyleGANProjection(Method):
         keep = [i for i, picture_id in enumerate(ids) if picture_id not in failed]
         active = in_w_plus.latents[keep]
         tail = active[:, -1:].expand(-1, self.generator.num_ws - active.shape[1], -1)
+        w_plus = torch.cat([active, tail], 1)
+        noise = tuple(one[keep] for one in in_w_plus.noise)
+        full = self._render_full(w_plus, noise)
         return Reconstruction(
             ids=tuple(ids[i] for i in keep),
-            raw=self.render(active)
-            if keep
-            else torch.empty(0, 3, self.generator.resolution, self.generator.resolution),
-            w_plus=torch.cat([active, tail], 1),
+            raw=self.render(active, noise) if full is None else resize(full, self.generator.resolution).clamp(-1, 1),
+            w_plus=w_plus,
+            full=full if self.config.render_full else None,
             failures=tuple(failures),
         )
+
+    @torch.no_grad()
+    def _render_full(self, w_plus: Tensor, noise: NoiseMaps) -> Tensor | None:
+        """(N,num_ws,D) -> (N,3,R,R) in [-1,1] picture by picture, to bound the memory; None if nobody needs it."""
+        if not (self.config.render_full or self.config.shrink_full):
+            return None
+        if self.generator.resolution == self.generator.full_resolution:
+            return self.render(w_plus, noise)
+        size = self.generator.full_resolution
+        pictures = [self.generator.synthesize_full(one).clamp(-1, 1) for one in w_plus.split(1)]
+        return torch.cat([torch.empty(0, 3, size, size, device=w_plus.device), *pictures])
 
 
 class _Reporter:
     """Turns the optimiser's hook into the run's `StepCallback`, counting steps over both stages."""
 
     def __init__(
-        self, method: StyleGANProjection, ids: tuple[str, ...], on_step: StepCallback | None, total: int
+        self,
+        render: Callable[[Tensor, NoiseMaps], Tensor],
+        ids: tuple[str, ...],
+        on_step: StepCallback | None,
+        total: int,
     ) -> None:
-        self.method = method
+        self.render = render
         self.ids = ids
         self.on_step = on_step
         self.total = total
 
-    def hook(self, offset: int):  # type: ignore[no-untyped-def]
+    def hook(self, offset: int) -> StepHook | None:
         """The hook of a stage whose first step is number `offset`; None if nobody listens."""
         on_step = self.on_step
         if on_step is None:
             return None
 
-        def report(step: int, losses: dict[str, Tensor], w_plus: Tensor) -> None:
-            on_step(
-                StepReport(self.ids, offset + step, self.total, losses, lambda: self.method.render(w_plus))
-            )
+        def report(step: int, losses: dict[str, Tensor], w_plus: Tensor, noise: NoiseMaps) -> None:
+            on_step(StepReport(self.ids, offset + step, self.total, losses, lambda: self.render(w_plus, noise)))
 
         return report

@@ -39,6 +39,9 @@ def reach(layer: str) -> int:
 class VGG16Features(nn.Module):
     """The activations of some layers of VGG-16 trained on ImageNet, frozen; computes no deeper than needed."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, layers: tuple[str, ...], state: dict[str, Tensor]) -> None:
         """`state` is the state dict of torchvision's ``vgg16().features``.
 

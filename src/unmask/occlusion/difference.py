@@ -23,9 +23,7 @@ class DifferenceOcclusion(OcclusionFinder):
 
     def find(self, id: str, masked: Tensor, clean: Tensor | None) -> Tensor:
         if clean is None:
-            raise UnmaskError(
-                f"{id}: occlusion=difference needs the clean picture and there is none. {WAYS_OUT}"
-            )
+            raise UnmaskError(f"{id}: occlusion=difference needs the clean picture and there is none. {WAYS_OUT}")
         try:
             return difference_occlusion(masked, clean)
         except UnmaskError as error:
@@ -71,18 +69,14 @@ def difference_occlusion(masked: Tensor, clean: Tensor) -> Tensor:
     closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, disc)
     _, outside = cv2.connectedComponents(1 - closed, connectivity=4)
     filled = (outside != outside[0, 0]).astype(np.uint8)
-    opened = cv2.morphologyEx(filled, cv2.MORPH_OPEN, disc)[
-        2 * radius : -2 * radius, 2 * radius : -2 * radius
-    ]
+    opened = cv2.morphologyEx(filled, cv2.MORPH_OPEN, disc)[2 * radius : -2 * radius, 2 * radius : -2 * radius]
     # opening removes what noise frays; thin but certain parts are ear loops
     found = (opened > 0) | (region & (change > certain_above))
     share = float(found.mean())
     if share < LEAST_SHARE:
         raise UnmaskError("The clean and the masked picture differ in no region of the size of a face mask.")
     if share > MOST_SHARE:
-        raise UnmaskError(
-            f"The clean and the masked picture differ in {share:.0%} of their pixels: not a pair?"
-        )
+        raise UnmaskError(f"The clean and the masked picture differ in {share:.0%} of their pixels: not a pair?")
     return torch.from_numpy(found.astype(np.float32))[None]
 
 

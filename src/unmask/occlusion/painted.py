@@ -54,9 +54,7 @@ def load_painted(path: Path, resolution: int) -> Tensor:
     scaled = Image.fromarray(paint).resize((resolution, resolution), Image.Resampling.BOX)
     occlusion = np.asarray(scaled) >= 0.5
     if not occlusion.any():
-        raise UnmaskError(
-            f"{path}: nothing is painted. Paint the face mask white on black (occlusion.painted_dir)."
-        )
+        raise UnmaskError(f"{path}: nothing is painted. Paint the face mask white on black (occlusion.painted_dir).")
     if occlusion.mean() > MOST_PAINTED:
         raise UnmaskError(
             f"{path}: {occlusion.mean():.0%} of the picture is painted. Only the face mask should be white; "

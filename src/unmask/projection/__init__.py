@@ -1,1 +1,1 @@
-"""Inverting a frozen generator from the visible part of a picture: starts, objective, schedules, the optimiser's loop."""
+"""Inverting a frozen generator from the visible part of a picture: starts, objective, schedules, optimiser's loop."""

@@ -46,3 +46,8 @@ def prior_penalty(w_plus: Tensor, statistics: LatentStatistics) -> Tensor:
 def spread_penalty(w_plus: Tensor, statistics: LatentStatistics) -> Tensor:
     """How far the layers' w disagree: mean squared distance to their average in units of deviation, (B,L,D) -> (B,)."""
     return ((w_plus - w_plus.mean(1, keepdim=True)) / statistics.std).square().mean((1, 2))
+
+
+def anchor_penalty(w_plus: Tensor, anchor: Tensor, statistics: LatentStatistics) -> Tensor:
+    """Mean squared distance to `anchor` (B,1,D) in units of deviation, (B,L,D) -> (B,)."""
+    return ((w_plus - anchor) / statistics.std).square().mean((1, 2))

@@ -12,7 +12,8 @@ from unmask.config import PixelLoss
 from unmask.images import resize
 from unmask.losses import masked_mean, pixel_loss, unit_normalise
 from unmask.networks.vgg import VGG16Features, reach, stride
-from unmask.projection.latents import LatentStatistics, prior_penalty, spread_penalty
+from unmask.projection.latents import LatentStatistics, anchor_penalty, prior_penalty, spread_penalty
+from unmask.projection.noise import NoiseMaps, noise_penalty
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Weights:
     perceptual: float
     prior: float
     spread: float
+    anchor: float = 0.0
+    noise: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,14 @@ class Target:
         visible: (B,1,H,W), where pixels count.
         features: per VGG layer (B,C,h,w).
         feature_visible: per VGG layer (B,1,h,w), where features count.
+        anchor: (B,1,w_dim), the w that the latents are tied to.
     """
 
     pixels: Tensor
     visible: Tensor
     features: tuple[Tensor, ...]
     feature_visible: tuple[Tensor, ...]
+    anchor: Tensor
 
 
 class Objective:
@@ -73,20 +78,18 @@ class Objective:
         self.margin = margin
 
     @torch.no_grad()
-    def target(self, masked: Tensor, visible: Tensor, filler: Tensor) -> Target:
+    def target(self, masked: Tensor, visible: Tensor, filler: Tensor, anchor: Tensor) -> Target:
         """Prepare a batch; `filler` (B,3,H,W) stands in for the hidden pixels where features look into the hole."""
         if self.vgg is None:
-            return Target(masked, visible, (), ())
+            return Target(masked, visible, (), (), anchor)
         filled = visible * masked + (1 - visible) * filler
-        return Target(masked, visible, self._features(filled), self._feature_visible(visible))
+        return Target(masked, visible, self._features(filled), self._feature_visible(visible), anchor)
 
-    def losses(self, images: Tensor, w_plus: Tensor, target: Target) -> dict[str, Tensor]:
+    def losses(self, images: Tensor, w_plus: Tensor, noise: NoiseMaps, target: Target) -> dict[str, Tensor]:
         """images (B,3,H,W), w_plus (B,L,D) -> named (B,) values, already weighted, with their sum under "total"."""
         found: dict[str, Tensor] = {}
         if self.weights.pixel > 0:
-            found["pixel"] = self.weights.pixel * pixel_loss(
-                images, target.pixels, target.visible, self.pixel
-            )
+            found["pixel"] = self.weights.pixel * pixel_loss(images, target.pixels, target.visible, self.pixel)
         if self.weights.perceptual > 0:
             pairs = zip(self._features(images), target.features, target.feature_visible, strict=True)
             terms = [self._feature_distance(*pair) for pair in pairs]
@@ -95,6 +98,10 @@ class Objective:
             found["prior"] = self.weights.prior * prior_penalty(w_plus, self.statistics)
         if self.weights.spread > 0 and w_plus.shape[1] > 1:
             found["spread"] = self.weights.spread * spread_penalty(w_plus, self.statistics)
+        if self.weights.anchor > 0:
+            found["anchor"] = self.weights.anchor * anchor_penalty(w_plus, target.anchor, self.statistics)
+        if self.weights.noise > 0 and noise:
+            found["noise"] = self.weights.noise * noise_penalty(noise)
         found["total"] = torch.stack(list(found.values())).sum(0)
         return found
 

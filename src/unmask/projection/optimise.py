@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from unmask.projection.noise import NoiseMaps, normalise_noise
 from unmask.projection.schedules import Ramp
 
-LossFunction = Callable[[Tensor], dict[str, Tensor]]
-"""latents -> named (B,) losses, the one to minimise under "total"."""
-StepHook = Callable[[int, dict[str, Tensor], Tensor], None]
-"""Told the step, the detached losses and the detached latents after the step."""
+LossFunction = Callable[[Tensor, NoiseMaps], dict[str, Tensor]]
+"""Latents and noise maps -> named (B,) losses, the one to minimise under "total"."""
+StepHook = Callable[[int, dict[str, Tensor], Tensor, NoiseMaps], None]
+"""Told the step, the detached losses, and the detached latents and noise after the step."""
 
 
 @dataclass(frozen=True)
@@ -32,43 +33,67 @@ class Optimised:
 
     Attributes:
         latents: (B,...) after the last step; a failed picture keeps its last finite ones.
+        noise: the noise maps after the last step, (B,1,h,w) each; empty if there were none.
         failed_at: per picture the 0-based step whose loss or gradient was not finite, or None.
     """
 
     latents: Tensor
+    noise: NoiseMaps
     failed_at: tuple[int | None, ...]
 
 
-def optimise(start: Tensor, losses: LossFunction, stage: Stage, on_step: StepHook | None = None) -> Optimised:
-    """Minimise every picture's own loss with Adam from `start` (B,...).
+def optimise(
+    start: Tensor,
+    losses: LossFunction,
+    stage: Stage,
+    on_step: StepHook | None = None,
+    *,
+    noise: NoiseMaps = (),
+) -> Optimised:
+    """Minimise every picture's own loss with Adam, from latents `start` (B,...) and `noise` maps (B,1,h,w).
 
     The losses of the batch are summed, and Adam works number by number, so a picture's path is the one it would take
     alone. A picture whose loss or gradient turns non-finite is stopped where it stood; the others go on.
     """
     latents = start.detach().clone().requires_grad_(True)
-    optimiser = torch.optim.Adam([latents], lr=stage.lr, betas=stage.betas)
+    maps = tuple(one.detach().clone().requires_grad_(True) for one in noise)
+    variables = (latents, *maps)
+    optimiser = torch.optim.Adam(variables, lr=stage.lr, betas=stage.betas)
     failed_at: list[int | None] = [None] * len(start)
     alive = torch.ones(len(start), dtype=torch.bool, device=start.device)
-    shape = (-1,) + (1,) * (start.ndim - 1)
     for step in range(stage.steps):
         optimiser.param_groups[0]["lr"] = stage.lr * stage.ramp.factor(step, stage.steps)
         optimiser.zero_grad(set_to_none=True)
-        values = losses(latents)
+        values = losses(latents, maps)
         # A picture that failed must not reach the sum: 0 · nan is nan, so it is left out, not weighted away.
         values["total"][alive & values["total"].isfinite()].sum().backward()
-        assert latents.grad is not None
-        sound = alive & values["total"].isfinite() & latents.grad.flatten(1).isfinite().all(1)
+        sound = alive & values["total"].isfinite()
+        for variable in variables:
+            assert variable.grad is not None
+            sound = sound & variable.grad.flatten(1).isfinite().all(1)
         for index in (alive & ~sound).nonzero().flatten().tolist():
             failed_at[index] = step
         alive = sound
         if not alive.any():
             break
-        latents.grad.nan_to_num_(0.0, 0.0, 0.0)
-        before = latents.detach().clone()
-        optimiser.step()
-        if not alive.all():
-            with torch.no_grad():
-                latents.copy_(torch.where(alive.view(shape), latents, before))
+        _step(optimiser, variables, alive)
+        normalise_noise(maps)
         if on_step is not None:
-            on_step(step, {name: value.detach() for name, value in values.items()}, latents.detach())
-    return Optimised(latents.detach(), tuple(failed_at))
+            detached = {name: value.detach() for name, value in values.items()}
+            on_step(step, detached, latents.detach(), tuple(one.detach() for one in maps))
+    return Optimised(latents.detach(), tuple(one.detach() for one in maps), tuple(failed_at))
+
+
+@torch.no_grad()
+def _step(optimiser: torch.optim.Optimizer, variables: tuple[Tensor, ...], alive: Tensor) -> None:
+    """One step that leaves the pictures that are not `alive` (B,) where they are."""
+    if alive.all():
+        optimiser.step()
+        return
+    before = [variable.clone() for variable in variables]
+    for variable in variables:
+        assert variable.grad is not None
+        variable.grad.nan_to_num_(0.0, 0.0, 0.0)
+    optimiser.step()
+    for variable, old in zip(variables, before, strict=True):
+        variable.copy_(torch.where(alive.view(-1, *(1,) * (variable.ndim - 1)), variable, old))

@@ -13,6 +13,7 @@ from unmask.generators.base import Generator
 from unmask.images import resize
 from unmask.losses import masked_mean
 from unmask.projection.latents import LatentStatistics
+from unmask.projection.regression import visible_thumbnails
 
 ProgressCallback = Callable[[int], None]
 
@@ -85,42 +86,10 @@ def search_start(candidates: Candidates, masked: Tensor, visible: Tensor, *, bes
     Args:
         masked: (B,3,H,W) in [-1,1]; visible: (B,1,H,W).
     """
-    size = candidates.thumbnails.shape[-1]
-    pictures, weight = resize(masked, size), _shrink_visible(visible, size)
+    pictures, weight = visible_thumbnails(masked, visible, candidates.thumbnails.mean(0))
     starts = []
     for picture, seen in zip(pictures, weight, strict=True):
         error = (candidates.thumbnails - picture).square()
         score = masked_mean(error, seen.expand(len(error), -1, -1, -1))
         starts.append(candidates.w[score.argsort()[:best]].mean(0))
     return torch.stack(starts)
-
-
-@torch.no_grad()
-def regression_start(
-    candidates: Candidates, statistics: LatentStatistics, masked: Tensor, visible: Tensor, *, noise: float
-) -> Tensor:
-    """Expected w given the visible pixels, in the linear-Gaussian model of the candidates: (B,w_dim).
-
-    With candidates as rows, pixels X (visible ones only, centred) and latents W (centred), ridge regression in its
-    dual form is w = w̄ + x Xᵀ (X Xᵀ + noise·N·I)⁻¹ W, where the pixels' scale is normalised to mean variance one.
-    """
-    size = candidates.thumbnails.shape[-1]
-    pictures, weight = resize(masked, size), _shrink_visible(visible, size)
-    centre = candidates.thumbnails.mean(0)
-    latents = candidates.w - candidates.w.mean(0)
-    starts = []
-    for picture, seen in zip(pictures, weight, strict=True):
-        keep = (seen > 0.5).expand_as(picture)
-        x = (candidates.thumbnails - centre)[:, keep].double()
-        scale = x.square().mean().sqrt()
-        x = x / scale
-        wanted = (picture - centre)[keep].double() / scale
-        gram = x @ x.T / x.shape[1]
-        gram.diagonal().add_(noise)
-        starts.append(((x @ wanted / x.shape[1]) @ torch.linalg.solve(gram, latents.double())).float())
-    return candidates.w.mean(0) + torch.stack(starts)
-
-
-def _shrink_visible(visible: Tensor, size: int) -> Tensor:
-    """A thumbnail's pixel counts only if every pixel it covers is visible."""
-    return 1 - torch.nn.functional.adaptive_max_pool2d(1 - visible, size)

@@ -45,9 +45,7 @@ def summarise(sweep_dir: Path, keys: list[str]) -> None:
     for job in bad:
         log.error("%s: %s", job.name, job.reason)
     if bad:
-        sys.stderr.write(
-            f"{len(bad)} of {len(jobs)} jobs did not finish; the same command runs only those.\n"
-        )
+        sys.stderr.write(f"{len(bad)} of {len(jobs)} jobs did not finish; the same command runs only those.\n")
         raise SystemExit(1)
 
 

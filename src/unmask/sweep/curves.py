@@ -59,9 +59,7 @@ def draw_curves(jobs: list[Job], keys: list[str], path: Path) -> None:
         panel.set_visible(False)
     if len(lines) > 1:
         handles = {
-            label: handle
-            for panel in panels
-            for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
+            label: handle for panel in panels for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
         }
         figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3, fontsize=8)
     with atomic_path(path) as temporary:

@@ -86,9 +86,7 @@ def number(text: str) -> float | None:
 
 def _read_job(folder: Path, keys: list[str]) -> Job:
     lines = [str(line) for line in OmegaConf.load(folder / ".hydra" / "overrides.yaml")]
-    given = {
-        override.get_key_element(): override for override in OverridesParser.create().parse_overrides(lines)
-    }
+    given = {override.get_key_element(): override for override in OverridesParser.create().parse_overrides(lines)}
     values = {key: given[key].get_value_element_as_str() for key in keys if key in given}
     report = read_report(folder)
     failure = folder / FAILURE_FILE

@@ -20,9 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m unmask.weights", description=__doc__)
     parser.add_argument("names", nargs="*", help="only these (default: all)")
     parser.add_argument("--list", action="store_true", help="only list, fetch nothing")
-    parser.add_argument(
-        "--cache-dir", type=Path, help="instead of $UNMASK_CACHE or the system's cache folder"
-    )
+    parser.add_argument("--cache-dir", type=Path, help="instead of $UNMASK_CACHE or the system's cache folder")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     folder: Path = options.cache_dir or cache_dir()

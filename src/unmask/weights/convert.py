@@ -54,9 +54,7 @@ def torchvision_features(checkpoint: Path, output: Path) -> None:
     """
     try:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        features = {
-            key.removeprefix("features."): value for key, value in state.items() if "features." in key
-        }
+        features = {key.removeprefix("features."): value for key, value in state.items() if "features." in key}
     except (OSError, EOFError, RuntimeError, AttributeError, pickle.UnpicklingError) as error:
         raise UnmaskError(f"{checkpoint}: cannot be read as torchvision weights ({error}).") from error
     if not features:

@@ -66,9 +66,7 @@ def _check_tree(tree: Any, source: str) -> None:
     for key, value in tree.items():
         if isinstance(value, np.ndarray):
             if value.dtype.kind != "f":
-                raise UnmaskError(
-                    f"{source}: {key} is an array of {value.dtype}, not of floating-point numbers."
-                )
+                raise UnmaskError(f"{source}: {key} is an array of {value.dtype}, not of floating-point numbers.")
         else:
             _check_tree(value, f"{source}: {key}")
 

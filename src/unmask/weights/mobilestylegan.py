@@ -66,9 +66,7 @@ class _Walker:
 
     def check(self, condition: bool, layer: Layer, expected: str) -> None:
         if not condition:
-            raise UnmaskError(
-                f"{self.path}: layer {layer.name} ({layer.type}) is not {expected}; another network?"
-            )
+            raise UnmaskError(f"{self.path}: layer {layer.name} ({layer.type}) is not {expected}; another network?")
 
     def layer(self, source: Source, type_: str) -> Layer:
         layer = self.graph.layers[source.layer]
@@ -134,9 +132,7 @@ def _read_mapping(walker: _Walker) -> dict[str, np.ndarray]:
     for index in reversed(range(MAPPING_LAYERS)):
         product = walker.layer(source, "Multiply")
         source, gain = walker.with_constant(product)
-        walker.check(
-            gain.size == 1 and gain.reshape(()) == np.float32(MAPPING_GAIN), product, "a product with √2"
-        )
+        walker.check(gain.size == 1 and gain.reshape(()) == np.float32(MAPPING_GAIN), product, "a product with √2")
         total = walker.layer(walker.leaky_relu(source), "Add")
         # The bias passes through a Reshape to (1,512) whose target is computed from the batch's shape.
         reshape = walker.layer(total.inputs[1], "Reshape")
@@ -168,9 +164,7 @@ def _check_normalization(walker: _Walker, source: Source) -> None:
     mean = walker.layer(mean_source, "ReduceMean")
     walker.check(walker.scalar(mean.inputs[1]) == 1, mean, "a mean over the channels")
     square = walker.layer(mean.inputs[0], "Power")
-    walker.check(
-        walker.is_parameter(square.inputs[0]) and walker.scalar(square.inputs[1]) == 2.0, square, "z squared"
-    )
+    walker.check(walker.is_parameter(square.inputs[0]) and walker.scalar(square.inputs[1]) == 2.0, square, "z squared")
 
 
 # --- synthesis ---
@@ -192,9 +186,7 @@ def _read_synthesis(walker: _Walker) -> dict[str, np.ndarray]:
             source = _noise_and_bias(walker, walker.leaky_relu(source), conv, tensors)
             source, tensors[f"{conv}.pointwise"] = walker.convolution(source, "Convolution", padding=0)
             source, depthwise = walker.convolution(source, "GroupConvolution", padding=1)
-            walker.check(
-                depthwise.shape[1:] == (1, 1, 3, 3), walker.graph.layers[source.layer], "depthwise 3×3"
-            )
+            walker.check(depthwise.shape[1:] == (1, 1, 3, 3), walker.graph.layers[source.layer], "depthwise 3×3")
             tensors[f"{conv}.depthwise"] = depthwise[:, 0]
             source = _modulation(walker, source, f"{conv}.style", tensors)
         source = _modulation(walker, _inverse_wavelet(walker, source), f"{prefix}.up.style", tensors)
@@ -213,9 +205,7 @@ def _noise_and_bias(walker: _Walker, source: Source, prefix: str, tensors: dict[
     source, bias = walker.with_constant(walker.layer(source, "Add"))
     total = walker.layer(source, "Add")
     source, noise = walker.with_constant(total)
-    walker.check(
-        noise.shape[:2] == (1, 1) and noise.shape[2] == noise.shape[3], total, "a sum with a noise map"
-    )
+    walker.check(noise.shape[:2] == (1, 1) and noise.shape[2] == noise.shape[3], total, "a sum with a noise map")
     tensors[f"{prefix}.noise"], tensors[f"{prefix}.bias"] = noise, bias.reshape(-1)
     return source
 
@@ -250,9 +240,7 @@ def _is_style(walker: _Walker, source: Source) -> bool:
     if layer.type != "Reshape":
         return False
     total = walker.graph.layers[layer.inputs[0].layer]
-    return total.type == "Add" and any(
-        walker.graph.layers[operand.layer].type == "MatMul" for operand in total.inputs
-    )
+    return total.type == "Add" and any(walker.graph.layers[operand.layer].type == "MatMul" for operand in total.inputs)
 
 
 def _inverse_wavelet(walker: _Walker, source: Source) -> Source:

@@ -60,9 +60,7 @@ class Graph:
         """
         found = [layer for layer in self.layers.values() if layer.type == type_]
         if len(found) != 1:
-            raise UnmaskError(
-                f"The network has {len(found)} layers of type {type_}; exactly one was expected."
-            )
+            raise UnmaskError(f"The network has {len(found)} layers of type {type_}; exactly one was expected.")
         return found[0]
 
     def constants_by_name(self) -> dict[str, np.ndarray]:
@@ -87,9 +85,7 @@ def read_ir(xml: Path, binary: Path) -> Graph:
     if root.tag != "net" or not nodes:
         raise UnmaskError(f"{xml}: is not an OpenVINO network (no <net> with <layers>).")
 
-    output_ports = {
-        node.attrib["id"]: [port.attrib["id"] for port in node.findall("./output/port")] for node in nodes
-    }
+    output_ports = {node.attrib["id"]: [port.attrib["id"] for port in node.findall("./output/port")] for node in nodes}
     inputs: dict[str, dict[int, Source]] = {id_: {} for id_ in output_ports}
     for edge in root.findall("./edges/edge"):
         source, port = edge.attrib["from-layer"], edge.attrib["from-port"]
@@ -118,9 +114,7 @@ def _constant(layer: Layer, data: bytes, binary: Path) -> np.ndarray:
     attributes = layer.attributes
     element_type = attributes.get("element_type", "")
     if element_type not in ELEMENT_TYPES:
-        raise UnmaskError(
-            f"{binary}: constant {layer.name} has element type {element_type!r}, which is not supported."
-        )
+        raise UnmaskError(f"{binary}: constant {layer.name} has element type {element_type!r}, which is not supported.")
     dtype = ELEMENT_TYPES[element_type]
     shape = tuple(int(size) for size in attributes["shape"].split(",") if size.strip())
     offset, size = int(attributes["offset"]), int(attributes["size"])

@@ -127,9 +127,7 @@ def _fibres(u: np.ndarray, v: np.ndarray, generator: np.random.Generator) -> np.
 
     emboss = 0.012 * np.sin(2 * np.pi * 90 * (u + v)) * np.sin(2 * np.pi * 90 * (u - v))
     noise = generator.normal(0, 1, (256, 256)).astype(np.float32)
-    noise = (
-        0.6 * cv2.GaussianBlur(noise, (0, 0), 1.2) / 0.23 + 0.4 * cv2.GaussianBlur(noise, (0, 0), 5) / 0.056
-    )
+    noise = 0.6 * cv2.GaussianBlur(noise, (0, 0), 1.2) / 0.23 + 0.4 * cv2.GaussianBlur(noise, (0, 0), 5) / 0.056
     looked_up = cv2.remap(
         noise,
         (u * 255).astype(np.float32),

@@ -61,9 +61,7 @@ def draw_mask(clean: Tensor, face: FaceShape, *, colour: str = "light_blue", see
     u, v, (top, left) = _cloth_coordinates(outline, height, width)
     box = np.s_[top : top + u.shape[0], left : left + u.shape[1]]
     cloth = weave(u, v, COLOURS[colour], int(generator.integers(2**31)))
-    brightness = (
-        cloth.shade * light.shade_relief(cloth.relief, from_right, face.width) * _dome(u, v, from_right)
-    )
+    brightness = cloth.shade * light.shade_relief(cloth.relief, from_right, face.width) * _dome(u, v, from_right)
 
     loop_alpha, loop_tone = _draw_loops(outline, face.width, height, width)
     loop_colour = np.asarray(COLOURS["black" if colour == "black" else "white"])
@@ -112,9 +110,7 @@ def _fine(points: np.ndarray) -> np.ndarray:
     return np.rint(FINER * points + (FINER - 1) / 2).astype(np.int32)
 
 
-def _cloth_coordinates(
-    outline: Outline, height: int, width: int
-) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
+def _cloth_coordinates(outline: Outline, height: int, width: int) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
     """u and v (h,w) of each pixel in the cloth's bounding box, and the box's top left corner (y,x)."""
     from scipy.interpolate import LinearNDInterpolator, NearestNDInterpolator
 

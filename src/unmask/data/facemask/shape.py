@@ -28,9 +28,7 @@ class FaceShape:
     def from_106(points: np.ndarray) -> FaceShape:
         """From the (106,2) landmarks of `unmask.faceanalysis.landmarks106`."""
         assert points.shape == (106, 2), f"expected 106 points, got {points.shape}"
-        return FaceShape(
-            points[list(CONTOUR_106)].astype(np.float64), points[list(BRIDGE_106)].astype(np.float64)
-        )
+        return FaceShape(points[list(CONTOUR_106)].astype(np.float64), points[list(BRIDGE_106)].astype(np.float64))
 
     @property
     def width(self) -> float:
@@ -147,9 +145,7 @@ def _side(
     share = np.linspace(0, 1, samples)[:, None]
     straight = (1 - share) * top + share * jaw
     contour = np.stack([_at(dense, start + (stop - start) * t) for t in np.linspace(0, 1, samples)])
-    contour = np.stack(
-        [_outward(point, centre, slack * t) for point, t in zip(contour, share[:, 0], strict=True)]
-    )
+    contour = np.stack([_outward(point, centre, slack * t) for point, t in zip(contour, share[:, 0], strict=True)])
     curve = 0.35 * straight + 0.65 * contour
     curve[0], curve[-1] = top, jaw
     return curve

@@ -1,0 +1,105 @@
+"""A linear-Gaussian model of a generator's pictures, which tells the expected w from the visible pixels alone.
+
+Thumbnails of many random faces are described by their principal components with normal coefficients; w is regressed on
+the coefficients once. For a picture with a hole, the coefficients' posterior mean given the visible pixels is a small
+ridge regression in closed form (the conditional mean of a probabilistic PCA, Tipping & Bishop 1999), whatever the shape
+of the hole. It costs milliseconds and needs no training on masks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from unmask.errors import UnmaskError
+from unmask.files import atomic_path
+from unmask.images import resize
+
+
+@dataclass(frozen=True)
+class PictureModel:
+    """Attributes:
+    centre: (3,S,S) the mean thumbnail.
+    basis: (K,3,S,S) principal components, each as long as its standard deviation.
+    w_centre: (D,) the mean w.
+    w_basis: (K,D) change of w for one standard deviation of a component.
+    """
+
+    centre: Tensor
+    basis: Tensor
+    w_centre: Tensor
+    w_basis: Tensor
+
+    @torch.no_grad()
+    def expected_w(self, masked: Tensor, visible: Tensor, *, ridge: float) -> Tensor:
+        """The w to expect from the visible pixels: (B,D).
+
+        Args:
+            masked: (B,3,H,W) in [-1,1]; visible: (B,1,H,W).
+            ridge: how far pixels are from the model: the variance, relative to that of the pixels, of a disturbance
+                that all visible pixels together cannot average out. Larger stays nearer to the mean face.
+        """
+        small, seen = visible_thumbnails(masked, visible, self.centre)
+        variance = self.basis.square().sum(0).mean()
+        found = []
+        for picture, where in zip(small, seen, strict=True):
+            keep = (where > 0.5).expand_as(picture)
+            design = self.basis[:, keep].T.double()
+            wanted = (picture - self.centre)[keep].double()
+            count = max(1, len(wanted))
+            normal = design.T @ design / count
+            normal.diagonal().add_(ridge * variance)
+            found.append(torch.linalg.solve(normal, design.T @ wanted / count).float() @ self.w_basis)
+        return self.w_centre + torch.stack(found)
+
+    def to(self, device: torch.device) -> PictureModel:
+        """The same on `device`."""
+        return PictureModel(**{name: value.to(device) for name, value in vars(self).items()})
+
+    def save(self, path: Path) -> None:
+        """As float16 safetensors, atomically."""
+        tensors = {name: value.half().contiguous() for name, value in vars(self).items()}
+        with atomic_path(path) as temporary:
+            save_file(tensors, temporary)
+
+    @staticmethod
+    def load(path: Path) -> PictureModel:
+        """Raises UnmaskError if the file is missing or holds something else."""
+        try:
+            return PictureModel(**{name: value.float() for name, value in load_file(path).items()})
+        except (OSError, SafetensorError, TypeError) as error:
+            raise UnmaskError(f"{path}: not a picture model ({error}); see scripts/fit_picture_model.py.") from error
+
+
+def visible_thumbnails(masked: Tensor, visible: Tensor, centre: Tensor) -> tuple[Tensor, Tensor]:
+    """Shrink pictures to the size of `centre` (3,S,S) without a trace of their hidden pixels.
+
+    Shrinking looks beyond a pixel's own cell, so the mean face stands in for what is hidden; a thumbnail's pixel counts
+    only if every pixel of its cell is visible.
+
+    Returns:
+        (B,3,S,S) thumbnails and (B,1,S,S), 1 where they count.
+    """
+    size = centre.shape[-1]
+    filler = F.interpolate(centre[None], masked.shape[-2:], mode="bilinear", align_corners=False)
+    filled = torch.where(visible > 0, masked, filler)
+    return resize(filled, size), 1 - F.adaptive_max_pool2d(1 - visible, size)
+
+
+@torch.no_grad()
+def fit_picture_model(w: Tensor, thumbnails: Tensor, components: int) -> PictureModel:
+    """Fit to N random faces: w (N,D) and their thumbnails (N,3,S,S); at most N-1 components."""
+    centre, w_centre = thumbnails.mean(0), w.mean(0)
+    rows = (thumbnails - centre).flatten(1)
+    _, scale, directions = torch.svd_lowrank(rows, q=min(components, len(rows) - 1), niter=4)
+    deviation = scale / (len(rows) - 1) ** 0.5
+    coefficients = rows @ directions / deviation
+    w_basis = coefficients.T @ (w - w_centre) / (len(rows) - 1)
+    basis = (directions * deviation).T.unflatten(1, thumbnails.shape[1:])
+    return PictureModel(centre, basis.contiguous(), w_centre, w_basis)

@@ -14,8 +14,8 @@ a machine that gets slower meanwhile slows all of it; the numbers are medians ov
                                  and frozen weights, channels_last, nothing in between
     ratio_to_bare_convolutions   step / bare_convolutions
     picture.measured             `StyleGANProjection.unmask` on pictures of data/sample after a warm-up, per picture
-    picture.start                the same without steps: choosing the start and rendering it, per picture
-    picture.from_steps           all steps at the time of one, and the start, per picture
+    picture.start                the same without steps: choosing the start and rendering the result, per picture
+    picture.from_steps           that, and all steps at the time of one, per picture
     peak_memory_mb               the most this process had resident up to the end of the case, benchmark included
 
 Lists of --resolutions and --batches are best in ascending order, as memory's high-water mark only rises.
@@ -51,6 +51,7 @@ from unmask.files import write_text
 from unmask.generators.base import Generator
 from unmask.generators.mobilestylegan import MobileStyleGAN
 from unmask.methods.stylegan_proj import StyleGANProjection
+from unmask.projection.noise import NoiseMaps
 from unmask.projection.optimise import Stage, optimise
 from unmask.projection.schedules import Ramp
 
@@ -128,15 +129,15 @@ class Subject:
         config, generator, objective = self.projection.config, self.projection.generator, self.projection.objective
         mean = self.projection.statistics.mean.expand(len(self.faces), 1, -1)
         w_plus = mean.expand(-1, generator.num_active_ws, -1).clone().requires_grad_(True)
-        images = self.projection.render(w_plus).requires_grad_(True)
+        images = self.projection.render(w_plus, ()).requires_grad_(True)
         target = objective.target(self.faces.masked, self.faces.visible, filler=images.detach(), anchor=mean)
         stage = Stage(0, config.lr, Ramp(config.rampup, config.rampdown))
 
-        def all_losses(latents: Tensor) -> dict[str, Tensor]:
-            return objective.losses(generator.synthesize(latents), latents, target)
+        def all_losses(latents: Tensor, noise: NoiseMaps) -> dict[str, Tensor]:
+            return objective.losses(generator.synthesize(latents, noise or None), latents, noise, target)
 
         def total(pictures: Tensor, latents: Tensor) -> Tensor:
-            return objective.losses(pictures, latents, target)["total"].sum()
+            return objective.losses(pictures, latents, (), target)["total"].sum()
 
         prepare: Callable[[Any], Any] = compile_if_possible if compiled else lambda function: function
         losses, synthesize, total = prepare(all_losses), prepare(generator.synthesize), prepare(total)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from unmask.config import Blend
 
-ROBUST_SCALE = 0.2
+ROBUST_SCALE = 0.05
 """Differences at the seam above this (pictures in [-1,1]) are taken for content that disagrees, not for colour."""
 
 
@@ -17,7 +17,7 @@ def composite(raw: Tensor, masked: Tensor, hole: Tensor, *, feather: float, blen
 
     Args:
         raw, masked: (B,3,H,W) in [-1,1].
-        hole: (B,1,H,W), 1 where `masked` must not be used.
+        hole: (B,1,H,W), 1 where `raw` replaces `masked`.
         feather: width of the soft edge inside the hole, in pixels at 256.
         blend: see `Blend`.
     Returns:

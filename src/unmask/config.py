@@ -79,8 +79,11 @@ class OcclusionConfig:
     """Folder of painted occlusions, absolute or below `data.root`; null tries the names people use (occlusion, ...)."""
     dilate: float = 4.0
     """Grow the occlusion by this many pixels (at 256; scaled with the resolution) before filling it."""
-    feather: float = 3.0
-    """Width of the soft edge inside the hole, in pixels at 256. Nothing outside the hole ever changes."""
+    seam: float = 3.5
+    """Paste the fill into the occlusion grown by this many pixels (at 256): a little less than `dilate`, since the
+    outermost pixels that a method had better not look at are mostly the face's own."""
+    feather: float = 2.0
+    """Width of the soft edge inside the seam, in pixels at 256. Nothing outside the seam ever changes."""
     blend: Blend = Blend.membrane
     """feather: plain alpha blend; membrane: also bend the fill's colours so that they meet the input at the seam."""
 
@@ -109,7 +112,6 @@ class EvaluationConfig:
     """At most this many pictures in grid.png."""
     emerge_every: int = 25
     """Log the emerging picture of the first batch to TensorBoard every this many steps; 0 never."""
-
 
 
 @dataclass

@@ -51,12 +51,13 @@ def test_errors_name_the_key_and_the_file(tmp_path: Path) -> None:
         MobileStyleGAN.build(GeneratorConfig(checkpoint=str(tmp_path / "other.safetensors")), 256)
 
 
+@pytest.fixture(scope="module")
+def prior() -> MobileStyleGAN:
+    return MobileStyleGAN.build(GeneratorConfig(), 256)
+
+
 @pytest.mark.weights
 class TestPrior:
-    @pytest.fixture(scope="class")
-    def prior(self) -> MobileStyleGAN:
-        return MobileStyleGAN.build(GeneratorConfig(), 256)
-
     def test_equals_the_published_graph(self, prior: MobileStyleGAN) -> None:
         golden = load_file(GOLDEN)
         w = prior.map(golden["z"])

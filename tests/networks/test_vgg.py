@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torchvision
+from torchvision.models.vgg import cfgs, make_layers
 
 from unmask.errors import UnmaskError
 from unmask.networks.vgg import IMAGENET_MEAN, IMAGENET_STD, VGG16Features, layer_names, reach, stride
@@ -11,7 +12,7 @@ from unmask.networks.vgg import IMAGENET_MEAN, IMAGENET_STD, VGG16Features, laye
 @pytest.fixture(scope="module")
 def reference() -> torch.nn.Sequential:
     torch.manual_seed(0)
-    return torchvision.models.vgg16(weights=None).features.eval()
+    return make_layers(cfgs["D"]).eval()  # of the whole vgg16, only what its `features` are
 
 
 def test_equals_torchvision_layer_by_layer(reference: torch.nn.Sequential) -> None:

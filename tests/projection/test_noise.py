@@ -56,5 +56,3 @@ def test_noise_is_optimised_beside_the_latents_and_stays_normal() -> None:
     assert found.noise[0].mean().abs() < 1e-6
     assert found.noise[0].square().mean().item() == pytest.approx(1.0, abs=1e-5)
     assert found.latents.abs().max() < 0.1
-
-

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from linear_generator import LinearGenerator
 
+from linear_generator import LinearGenerator
 from unmask.errors import UnmaskError
 from unmask.projection import latents, starts
 from unmask.projection.regression import PictureModel, fit_picture_model

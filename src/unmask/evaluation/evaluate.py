@@ -24,7 +24,7 @@ from unmask.evaluation.report import GridRow, draw_grid
 from unmask.evaluation.summary import EvaluationResult, RunInfo, summarise
 from unmask.evaluation.watch import StepWatcher
 from unmask.faces import Faces, Failure, Reconstruction
-from unmask.images import from_uint8
+from unmask.images import dilate, from_uint8
 from unmask.runlog import RunLog
 
 logger = logging.getLogger(__name__)
@@ -117,7 +117,13 @@ def evaluate(
                 reconstruction, seconds = _timed(unmask, faces.to(device), watcher, device)
                 failures += reconstruction.failures
                 for one, made in _pair(faces, reconstruction, failures):
-                    joined = composite(made.raw, one.masked, one.hole, feather=occlusion.feather, blend=occlusion.blend)
+                    joined = composite(
+                        made.raw,
+                        one.masked,
+                        dilate(one.occlusion, occlusion.seam),
+                        feather=occlusion.feather,
+                        blend=occlusion.blend,
+                    )
                     measurements = measure(
                         raw=made.raw[0],
                         composite=joined[0],

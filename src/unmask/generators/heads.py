@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch.nn.functional as F
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -66,6 +67,6 @@ def load_head(resolution: int, path: Path | None = None) -> StyledHead:
         tensors = {k.removeprefix(prefix): v.float() for k, v in load_file(path).items() if k.startswith(prefix)}
         head = StyledHead(tensors["style.weight"].shape[0], tensors["hidden_style.weight"].shape[0])
         head.load_state_dict(tensors)
-    except (OSError, KeyError, RuntimeError) as error:
+    except (OSError, SafetensorError, KeyError, RuntimeError) as error:
         raise UnmaskError(f"{path}: not a file of fitted heads ({error}); see scripts/fit_heads.py.") from error
     return head

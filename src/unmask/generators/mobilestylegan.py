@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -181,7 +182,7 @@ def load_networks(checkpoint: Path | None) -> tuple[Mapping, Synthesis]:
         tensors = weights.load("mobilestylegan-ffhq") if checkpoint is None else load_file(checkpoint)
         networks = nn.ModuleDict({"mapping": Mapping(), "synthesis": Synthesis()})
         networks.load_state_dict(tensors)
-    except (OSError, RuntimeError) as error:
+    except (OSError, SafetensorError, RuntimeError) as error:
         raise UnmaskError(
             f"{checkpoint}: not MobileStyleGAN weights ({error}); leave generator.checkpoint=null for the known ones."
         ) from error

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from unmask.compilation import compile_if_possible
 from unmask.config import Init, StyleGANProjConfig
+from unmask.errors import UnmaskError
 from unmask.faces import Faces, Failure, Reconstruction
 from unmask.generators.base import Generator
 from unmask.images import resize
@@ -41,7 +42,10 @@ class StyleGANProjection(Method):
     """Optimise w, then w_plus, of every picture against its visible part."""
 
     def __init__(self, config: StyleGANProjConfig, generator: Generator, device: torch.device, seed: int) -> None:
+        """Raises UnmaskError if the settings leave nothing to minimise."""
         super().__init__()
+        if config.lambda_pixel <= 0 and config.lambda_perceptual <= 0:
+            raise UnmaskError("method.lambda_pixel and method.lambda_perceptual are both 0; set one above it.")
         self.config = config
         self.generator = generator
         self.device = device

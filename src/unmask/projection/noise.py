@@ -23,7 +23,8 @@ def random_noise(maps: NoiseMaps, ids: tuple[str, ...], seed: int) -> NoiseMaps:
     """Normal noise shaped like the generator's `maps` (each (1,1,h,w)), every picture with its own seed."""
     rngs = [torch.Generator().manual_seed(picture_seed(seed, f"noise/{picture_id}")) for picture_id in ids]
     return tuple(
-        torch.cat([torch.randn(one.shape, generator=rng) for rng in rngs]).to(one.device) if rngs else one for one in maps
+        torch.cat([torch.randn(one.shape, generator=rng) for rng in rngs]).to(one.device) if rngs else one
+        for one in maps
     )
 
 

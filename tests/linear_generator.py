@@ -1,5 +1,7 @@
 """A generator whose pictures are linear in w, so that inversions have closed forms."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import torch
@@ -43,5 +45,5 @@ class LinearGenerator(Generator):
         return None
 
     @classmethod
-    def build(cls, config: GeneratorConfig, resolution: int) -> "LinearGenerator":
+    def build(cls, config: GeneratorConfig, resolution: int) -> LinearGenerator:
         return cls()

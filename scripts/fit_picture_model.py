@@ -41,7 +41,6 @@ def main() -> None:
         rows.append(w)
         picture = generator.synthesize(w[:, None].expand(-1, generator.num_ws, -1))
         thumbnails.append(resize(picture, arguments.size))
-    torch.manual_seed(arguments.seed)  # the randomised SVD
     model = fit_picture_model(torch.cat(rows), torch.cat(thumbnails), arguments.components)
     model.save(arguments.out)
 

@@ -184,7 +184,7 @@ def load_networks(checkpoint: Path | None) -> tuple[Mapping, Synthesis]:
         networks.load_state_dict(tensors)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise UnmaskError(
-            f"{checkpoint}: not MobileStyleGAN weights ({error}); leave generator.checkpoint=null for the known ones."
+            f"{checkpoint or 'mobilestylegan-ffhq'}: not MobileStyleGAN weights ({error}); leave generator.checkpoint=null for the known ones."
         ) from error
     networks.requires_grad_(False).eval()
     mapping, synthesis = networks["mapping"], networks["synthesis"]

@@ -97,7 +97,9 @@ def fit_picture_model(w: Tensor, thumbnails: Tensor, components: int) -> Picture
     """Fit to N random faces: w (N,D) and their thumbnails (N,3,S,S); at most N-1 components."""
     centre, w_centre = thumbnails.mean(0), w.mean(0)
     rows = (thumbnails - centre).flatten(1)
-    _, scale, directions = torch.svd_lowrank(rows, q=min(components, len(rows) - 1), niter=4)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)  # the decomposition is a randomised one
+        _, scale, directions = torch.svd_lowrank(rows, q=min(components, len(rows) - 1), niter=4)
     deviation = scale / (len(rows) - 1) ** 0.5
     coefficients = rows @ directions / deviation
     w_basis = coefficients.T @ (w - w_centre) / (len(rows) - 1)

@@ -236,7 +236,15 @@ def test_killed_then_interrupted_then_finished(
 def start(command: tuple[str, ...], folder: Path) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), SECONDS: "0.7"}
     words = [sys.executable, "-m", "unmask.run", *command]
-    return subprocess.Popen(words, cwd=folder, env=environment, text=True, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        words,
+        cwd=folder,
+        env=environment,
+        text=True,
+        stderr=subprocess.PIPE,
+        # Started in the background, a shell's children ignore Ctrl-C, and theirs would too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def finished(run_dir: Path) -> list[str]:

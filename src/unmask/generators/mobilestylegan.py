@@ -183,8 +183,9 @@ def load_networks(checkpoint: Path | None) -> tuple[Mapping, Synthesis]:
         networks = nn.ModuleDict({"mapping": Mapping(), "synthesis": Synthesis()})
         networks.load_state_dict(tensors)
     except (OSError, SafetensorError, RuntimeError) as error:
+        name = checkpoint or "mobilestylegan-ffhq"
         raise UnmaskError(
-            f"{checkpoint or 'mobilestylegan-ffhq'}: not MobileStyleGAN weights ({error}); leave generator.checkpoint=null for the known ones."
+            f"{name}: not MobileStyleGAN weights ({error}); leave generator.checkpoint=null for the known ones."
         ) from error
     networks.requires_grad_(False).eval()
     mapping, synthesis = networks["mapping"], networks["synthesis"]

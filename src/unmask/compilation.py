@@ -22,7 +22,10 @@ def compile_if_possible(function: F) -> F:
     """
     compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("c++") or shutil.which("clang++")
     if compiler is None:
-        log.info("No C++ compiler found: running without torch.compile, about half as fast (method.compile=false).")
+        log.info(
+            "No C++ compiler found: running without torch.compile, as method.compile=false; "
+            "a step takes about 1.5 times as long."
+        )
         return function
     # The package sets up its own distutils on import, which must come before anything imports the standard one.
     import setuptools  # noqa: F401

@@ -126,26 +126,27 @@ class Subject:
 
     def tasks(self, *, compiled: bool) -> dict[str, Task]:
         """step, generator and vgg."""
-        config, generator, objective = self.projection.config, self.projection.generator, self.projection.objective
-        mean = self.projection.statistics.mean.expand(len(self.faces), 1, -1)
-        w_plus = mean.expand(-1, generator.num_active_ws, -1).clone().requires_grad_(True)
-        images = self.projection.render(w_plus, ()).requires_grad_(True)
+        projection = self.projection
+        config, objective = projection.config, projection.objective
+        mean = projection.space.statistics.mean.expand(len(self.faces), 1, -1)
+        start = mean.expand(-1, projection.generator.num_active_ws, -1).clone().requires_grad_(True)
+        images = projection.render(start, ()).requires_grad_(True)
         target = objective.target(self.faces.masked, self.faces.visible, filler=images.detach(), anchor=mean)
         stage = Stage(0, config.lr, Ramp(config.rampup, config.rampdown))
 
         def all_losses(latents: Tensor, noise: NoiseMaps) -> dict[str, Tensor]:
-            return objective.losses(generator.synthesize(latents, noise or None), latents, noise, target)
+            return objective.losses(projection.synthesize(latents, noise), latents, noise, target)
 
         def total(pictures: Tensor, latents: Tensor) -> Tensor:
             return objective.losses(pictures, latents, (), target)["total"].sum()
 
         prepare: Callable[[Any], Any] = compile_if_possible if compiled else lambda function: function
-        losses, synthesize, total = prepare(all_losses), prepare(generator.synthesize), prepare(total)
+        losses, synthesize, total = prepare(all_losses), prepare(projection.synthesize), prepare(total)
         gradient = torch.randn_like(images)
         return {
-            "step": lambda count: optimise(w_plus, losses, replace(stage, steps=count)),
-            "generator": repeat(lambda: torch.autograd.grad(synthesize(w_plus), w_plus, gradient)),
-            "vgg": repeat(lambda: torch.autograd.grad(total(images, w_plus), (images, w_plus), allow_unused=True)),
+            "step": lambda count: optimise(start, losses, replace(stage, steps=count)),
+            "generator": repeat(lambda: torch.autograd.grad(synthesize(start, ()), start, gradient)),
+            "vgg": repeat(lambda: torch.autograd.grad(total(images, start), (images, start), allow_unused=True)),
         }
 
     def convolutions(self) -> list[Convolution]:

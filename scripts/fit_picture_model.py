@@ -31,7 +31,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     generator = MobileStyleGAN.build(GeneratorConfig(), 128)
-    statistics = latents.measure(generator, torch.device("cpu"))
+    statistics = latents.statistics_of(latents.sample_w(generator, torch.device("cpu")))
     rng = torch.Generator().manual_seed(arguments.seed)
     rows, thumbnails = [], []
     for _ in track(range(arguments.samples), description="render"):

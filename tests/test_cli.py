@@ -34,6 +34,11 @@ SMOKE: dict[str, tuple[str, ...]] = {
     "stylegan_proj": ("data.resolution=128", *TINY_PROJECTION),
 }
 """For every method, what makes it quick."""
+EXPERIMENTS = sorted(
+    path.relative_to(config_dir() / "experiment").with_suffix("").as_posix()
+    for path in (config_dir() / "experiment").rglob("*.yaml")
+    if "MULTIRUN" not in path.read_text()  # those are run in test_sweep.py
+)
 
 
 @pytest.fixture
@@ -87,6 +92,20 @@ def test_a_run_leaves_everything_it_promises(method: str, unmask_cli: Cli, tmp_p
     environment = json.loads((run_dir / "environment.json").read_text())
     assert environment["packages"]["torch"].startswith(torch.__version__.split("+")[0])
     assert "2 pictures used" in (run_dir / "run.log").read_text()
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_is_smoke_run(experiment: str, unmask_cli: Cli, tmp_path: Path) -> None:
+    write_pair_tree(tmp_path / "pairs", 1, size=64)
+    answer = unmask_cli(
+        f"experiment={experiment}", "data.root=pairs", *QUICK, *SMOKE["stylegan_proj"], "hydra.run.dir=run"
+    )
+    assert answer.code == 0, answer.err
+    metrics = report(tmp_path / "run")
+    assert (metrics["status"], metrics["n"]) == ("complete", 1)
+    assert metrics["metrics"]["hole/psnr"]["mean"] > 0
+    assert OmegaConf.load(tmp_path / "run" / "config.yaml").experiment == experiment
 
 
 def test_nobody_looks_twice_at_a_finished_run(unmask_cli: Cli, masked_tree: Path, tmp_path: Path, notes: Path) -> None:

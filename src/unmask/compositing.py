@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unmask.config import Blend
+from unmask.images import depth
 
 ROBUST_SCALE = 0.05
 """Differences at the seam above this (pictures in [-1,1]) are taken for content that disagrees, not for colour."""
@@ -31,17 +32,9 @@ def composite(raw: Tensor, masked: Tensor, hole: Tensor, *, feather: float, blen
 
 def soft_edge(hole: Tensor, feather: float) -> Tensor:
     """(B,1,H,W) opacity in [0,1]: 0 outside the hole, rising to 1 over `feather` pixels (at 256) inside it."""
-    import cv2
-    import numpy as np
-
     width = feather * hole.shape[-1] / 256.0
-    edges = []
-    for one in hole:
-        inside = (one[0].cpu().numpy() > 0.5).astype(np.uint8)
-        # A hole that touches the picture's border has no seam there: only distances to visible pixels count.
-        depth = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) if not inside.all() else inside * 1e6
-        edges.append(torch.from_numpy(np.clip(depth / (width + 1.0), 0.0, 1.0).astype(np.float32))[None])
-    return torch.stack(edges).to(hole.device)
+    # A hole that touches the picture's border has no seam there: only distances to visible pixels count.
+    return (depth(hole) / (width + 1.0)).clamp(0.0, 1.0)
 
 
 def colour_membrane(difference: Tensor, hole: Tensor) -> Tensor:

@@ -146,6 +146,13 @@ class Init(Enum):
     regression = "regression"
 
 
+class LatentSpaceName(Enum):
+    """Coordinates of w in which a projection moves."""
+
+    w = "w"
+    pn = "pn"
+
+
 class PixelLoss(Enum):
     """How generated and target pixels are compared."""
 
@@ -169,13 +176,16 @@ class StyleGANProjConfig(MethodConfig):
     """init=search starts from the mean w of this many best faces."""
     regression_ridge: float = 1.5e-4
     """init=regression: how far real pictures are from the model; larger starts nearer to the mean face."""
-    w_steps: int = 0
+    latent_space: LatentSpaceName = LatentSpaceName.pn
+    """w: steps and penalties in w itself (the study); pn: in the whitened space P_N, where a step is as likely in every
+    direction, so that it stays near the generator's faces."""
+    w_steps: int = 40
     """Steps with one w for all layers (W), before W+."""
     w_lr: float = 0.05
     """Adam's learning rate in W."""
-    steps: int = 30
+    steps: int = 20
     """Steps with a w per layer (W+); 0 leaves the result in W."""
-    lr: float = 0.025
+    lr: float = 0.05
     """Adam's learning rate in W+."""
     rampup: float = 0.05
     """Share of a stage over which the learning rate rises linearly from zero."""
@@ -189,7 +199,7 @@ class StyleGANProjConfig(MethodConfig):
     """Weight of the pixel loss."""
     lambda_perceptual: float = 1.0
     """Weight λ of the VGG-16 feature distance."""
-    perceptual_layers: list[str] = field(default_factory=lambda: ["relu1_2", "relu2_2", "relu3_3"])
+    perceptual_layers: list[str] = field(default_factory=lambda: ["relu1_2", "relu2_2", "relu3_3", "relu4_3"])
     """VGG-16 layers compared, relu1_1 to relu5_3; the study's conv2 is relu2_2."""
     perceptual_resolution: int = 128
     """Pictures are shrunk to this many pixels before VGG-16."""
@@ -197,11 +207,14 @@ class StyleGANProjConfig(MethodConfig):
     """Scale feature vectors to unit length before comparing (LPIPS); false compares them as they are (the study)."""
     perceptual_margin: float = 0.3
     """Keep features this share of their receptive field's radius away from the hole, since they see into it."""
+    focus: float = 50.0
+    """Pixels and features count less the farther they are from the hole, over this distance in pixels at 256: what
+    surrounds the hole tells more of it than hair and background do. 0 weighs all alike (the study)."""
     lambda_prior: float = 0.0
-    """Weight of the squared deviation of w from its mean in units of its standard deviation."""
+    """Weight of the squared deviation of the latents from their mean, in standard deviations of `latent_space`."""
     lambda_spread: float = 0.0
-    """Weight of the disagreement between the layers' w, in the same units."""
-    lambda_anchor: float = 0.05
+    """Weight of the disagreement between the layers, in the same units."""
+    lambda_anchor: float = 0.2
     """Weight of the squared distance from the start, in the same units."""
     optimise_noise: bool = True
     """Optimise the noise maps too, from random ones, if the generator has any (MobileStyleGAN has none)."""

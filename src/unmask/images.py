@@ -62,20 +62,28 @@ def resize(images: Tensor, resolution: int) -> Tensor:
 
 def dilate(occlusion: Tensor, radius: float) -> Tensor:
     """Grow a binary (B,1,H,W) map by a disc of `radius` pixels at 256 (scaled with H); exact Euclidean distance."""
-    import cv2  # only the edges need it
-
     pixels = radius * occlusion.shape[-1] / 256.0
     if pixels <= 0:
         return occlusion
-    grown = []
-    for one in occlusion:
-        visible = (one[0].cpu().numpy() < 0.5).astype(np.uint8)
-        if visible.all():
-            grown.append(one)
-            continue
-        distance = cv2.distanceTransform(visible, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        grown.append(torch.from_numpy((distance <= pixels).astype(np.float32))[None].to(one.device))
-    return torch.stack(grown)
+    return (depth(1.0 - occlusion) <= pixels).to(occlusion.dtype)
+
+
+def depth(region: Tensor) -> Tensor:
+    """Distance to the nearest pixel outside `region` (B,1,H,W), in pixels: (B,1,H,W).
+
+    0 outside the region, and infinite where there is no outside.
+    """
+    import cv2  # only the edges need it
+
+    found = []
+    for one in region:
+        inside = (one[0].cpu().numpy() > 0.5).astype(np.uint8)
+        if inside.all():
+            distance = np.full(inside.shape, np.inf, np.float32)
+        else:
+            distance = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE).astype(np.float32)
+        found.append(torch.from_numpy(distance)[None])
+    return torch.stack(found).to(region.device)
 
 
 def make_grid(rows: list[list[Tensor]], gap: int = 2) -> Tensor:

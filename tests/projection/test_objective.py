@@ -1,5 +1,7 @@
 """The objective's terms in closed form, and who may influence them."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -9,7 +11,7 @@ from unmask.config import PixelLoss
 from unmask.losses import unit_normalise
 from unmask.networks.vgg import VGG16Features
 from unmask.projection.latents import LatentStatistics
-from unmask.projection.objective import Objective, Target, Weights
+from unmask.projection.objective import FOCUS_FLOOR, Objective, Target, Weights, proximity
 
 SIZE, W_DIM = 32, 6
 LAYERS = ("relu1_2", "relu2_2")
@@ -31,6 +33,7 @@ def objective(
     margin: float = 1.0,
     normalise: bool = True,
     resolution: int = SIZE,
+    focus: float = 0.0,
 ) -> Objective:
     return Objective(
         weights,
@@ -40,6 +43,7 @@ def objective(
         perceptual_resolution=resolution,
         normalise_features=normalise,
         margin=margin,
+        focus=focus,
     )
 
 
@@ -191,3 +195,34 @@ def test_one_w_for_all_layers_has_no_spread() -> None:
     target = target_of(subject, 1, hole_in_the_corner())
     assert "spread" not in subject.losses(pictures(4), latents(5, layers=1), (), target)
     assert "spread" in subject.losses(pictures(4), latents(5, layers=2), (), target)
+
+
+def test_what_is_near_the_hole_counts_more() -> None:
+    visible = torch.ones(1, 1, 256, 256)
+    visible[..., 200:, :] = 0
+    near = proximity(visible, 50.0)
+    at = [float(near[0, 0, 200 - rows, 7]) for rows in (1, 50, 100, 200)]
+    expected = [FOCUS_FLOOR + (1 - FOCUS_FLOOR) * math.exp(-0.5 * (rows / 50) ** 2) for rows in (1, 50, 100, 200)]
+    assert at == pytest.approx(expected, abs=1e-5)
+    half = proximity(visible[..., ::2, ::2], 50.0)  # distances are those at 256, whatever the resolution
+    assert float(half[0, 0, 50, 3]) == pytest.approx(float(near[0, 0, 100, 7]), abs=1e-2)
+    nothing_hidden = proximity(torch.ones(1, 1, 8, 8), 50.0)
+    assert torch.equal(nothing_hidden, torch.full_like(nothing_hidden, FOCUS_FLOOR))
+
+
+def test_the_focus_weighs_pixels_and_features(vgg: VGG16Features) -> None:
+    visible, photo = hole_in_the_corner(), pictures(1)
+    beside, far = photo.clone(), photo.clone()
+    beside[..., SIZE - 12, SIZE - 12] += 0.5
+    far[..., 2, 2] += 0.5
+    for focus, ratio in ((0.0, 1.0), (80.0, 3.0)):
+        subject = objective(Weights(1, 1, 0, 0), vgg, margin=0.0, focus=focus)
+        target = target_of(subject, 1, visible)
+        losses = [subject.losses(one, latents(5), (), target)["pixel"].item() for one in (beside, far)]
+        assert losses[0] == pytest.approx(ratio * losses[1], rel=0.1)
+        assert (target.visible[visible == 0] == 0).all()
+        for seen in target.feature_visible:
+            side = seen.shape[-1]
+            at_the_hole, away = seen[0, 0, side // 2, side // 2], seen[0, 0, 0, 0]
+            assert float(at_the_hole) == pytest.approx(ratio * float(away), rel=0.25)
+            assert float(seen[0, 0, -1, -1]) == 0

@@ -27,7 +27,7 @@ def test_a_random_start_does_not_depend_on_the_neighbours() -> None:
 
 
 def _candidates(generator: LinearGenerator, count: int, size: int = 8) -> starts.Candidates:
-    statistics = latents.measure(generator, CPU)
+    statistics = latents.statistics_of(latents.sample_w(generator, CPU))
     return starts.render_candidates(generator, statistics, count=count, truncation_psi=1.0, size=size, seed=3)
 
 

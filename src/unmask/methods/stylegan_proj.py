@@ -22,12 +22,14 @@ from unmask.generators.base import Generator
 from unmask.images import resize
 from unmask.methods.base import Method, MethodContext, StepCallback, StepReport
 from unmask.networks.vgg import VGG16Features
-from unmask.projection import latents, starts
+from unmask.projection import starts
+from unmask.projection.latents import sample_w, statistics_of
 from unmask.projection.noise import NoiseMaps, random_noise
 from unmask.projection.objective import Objective, Target, Weights
 from unmask.projection.optimise import Optimised, Stage, StepHook, optimise
 from unmask.projection.regression import PictureModel, fit_picture_model
 from unmask.projection.schedules import Ramp
+from unmask.projection.spaces import build_space
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +52,9 @@ class StyleGANProjection(Method):
         self.generator = generator
         self.device = device
         self.seed = seed
-        self.statistics = latents.measure(generator, device)
+        w = sample_w(generator, device)
+        self.statistics = statistics_of(w)
+        self.space = build_space(config.latent_space, w)
         vgg = None
         if config.lambda_perceptual > 0:
             vgg = VGG16Features.pretrained(tuple(config.perceptual_layers)).to(device)
@@ -65,11 +69,12 @@ class StyleGANProjection(Method):
                 config.lambda_noise,
             ),
             config.pixel_loss,
-            self.statistics,
+            self.space.statistics,
             vgg,
             perceptual_resolution=config.perceptual_resolution,
             normalise_features=config.normalise_features,
             margin=config.perceptual_margin,
+            focus=config.focus,
         )
         self._losses = compile_if_possible(self._all_losses) if config.compile else self._all_losses
 
@@ -83,7 +88,7 @@ class StyleGANProjection(Method):
         config = self.config
         faces = faces.to(self.device)
         visible = faces.visible if config.use_occlusion else torch.ones_like(faces.hole)
-        start = self._start(faces, visible)[:, None]
+        start = self.space.from_w(self._start(faces, visible))[:, None]
         noise = random_noise(self.generator.noise_maps, faces.ids, self.seed) if config.optimise_noise else ()
         reporter = _Reporter(self.render, faces.ids, on_step, config.w_steps + config.steps)
 
@@ -93,26 +98,30 @@ class StyleGANProjection(Method):
             filler = self.render(latents, noise)
             target = self.objective.target(faces.masked, visible, filler=filler, anchor=start)
             settings = Stage(steps, lr, Ramp(config.rampup, config.rampdown))
-            return optimise(
-                latents, lambda x, n: self._losses(x, n, target), settings, reporter.hook(offset), noise=noise
-            )
+
+            def losses(x: Tensor, maps: NoiseMaps) -> dict[str, Tensor]:
+                # Both stages call the same shapes, so that the step is compiled once.
+                return self._losses(x.expand(-1, self.generator.num_active_ws, -1), maps, target)
+
+            return optimise(latents, losses, settings, reporter.hook(offset), noise=noise)
 
         in_w = stage(start, noise, config.w_steps, config.w_lr, 0)
         layers = in_w.latents.expand(-1, self.generator.num_active_ws, -1)
         in_w_plus = stage(layers, in_w.noise, config.steps, config.lr, config.w_steps)
         return self._finish(faces.ids, in_w, in_w_plus)
 
-    def _all_losses(self, w_plus: Tensor, noise: NoiseMaps, target: Target) -> dict[str, Tensor]:
-        return self.objective.losses(self._synthesize(w_plus, noise), w_plus, noise, target)
+    def _all_losses(self, latents: Tensor, noise: NoiseMaps, target: Target) -> dict[str, Tensor]:
+        return self.objective.losses(self.synthesize(latents, noise), latents, noise, target)
 
-    def _synthesize(self, w_plus: Tensor, noise: NoiseMaps) -> Tensor:
-        """w_plus (B,1 or num_active_ws,D) -> pictures with gradients; without `noise` the generator's own."""
-        return self.generator.synthesize(w_plus.expand(-1, self.generator.num_active_ws, -1), noise or None)
+    def synthesize(self, latents: Tensor, noise: NoiseMaps) -> Tensor:
+        """(B,1 or num_active_ws,D) in `space` -> pictures (B,3,H,W); without `noise` maps the generator's own."""
+        w_plus = self.space.to_w(latents).expand(-1, self.generator.num_active_ws, -1)
+        return self.generator.synthesize(w_plus, noise or None)
 
     @torch.no_grad()
-    def render(self, w_plus: Tensor, noise: NoiseMaps) -> Tensor:
-        """w_plus (B,1 or num_active_ws,D) -> pictures (B,3,H,W), clamped to [-1,1]."""
-        return self._synthesize(w_plus, noise).clamp(-1, 1)
+    def render(self, latents: Tensor, noise: NoiseMaps) -> Tensor:
+        """latents (B,1 or num_active_ws,D) in `space` -> pictures (B,3,H,W), clamped to [-1,1]."""
+        return self.synthesize(latents, noise).clamp(-1, 1)
 
     @cached_property
     def candidates(self) -> starts.Candidates:
@@ -158,9 +167,9 @@ class StyleGANProjection(Method):
         keep = [i for i, picture_id in enumerate(ids) if picture_id not in failed]
         active = in_w_plus.latents[keep]
         tail = active[:, -1:].expand(-1, self.generator.num_ws - active.shape[1], -1)
-        w_plus = torch.cat([active, tail], 1)
+        w_plus = self.space.to_w(torch.cat([active, tail], 1))
         noise = tuple(one[keep] for one in in_w_plus.noise)
-        full = self._render_full(w_plus, noise)
+        full = self._render_full(active, w_plus, noise)
         return Reconstruction(
             ids=tuple(ids[i] for i in keep),
             raw=self.render(active, noise) if full is None else resize(full, self.generator.resolution).clamp(-1, 1),
@@ -170,12 +179,12 @@ class StyleGANProjection(Method):
         )
 
     @torch.no_grad()
-    def _render_full(self, w_plus: Tensor, noise: NoiseMaps) -> Tensor | None:
-        """(N,num_ws,D) -> (N,3,R,R) in [-1,1] picture by picture, to bound the memory; None if nobody needs it."""
+    def _render_full(self, latents: Tensor, w_plus: Tensor, noise: NoiseMaps) -> Tensor | None:
+        """w_plus (N,num_ws,D) -> (N,3,R,R) in [-1,1] picture by picture, to bound the memory; None if not needed."""
         if not (self.config.render_full or self.config.shrink_full):
             return None
         if self.generator.resolution == self.generator.full_resolution:
-            return self.render(w_plus, noise)
+            return self.render(latents, noise)
         size = self.generator.full_resolution
         pictures = [self.generator.synthesize_full(one).clamp(-1, 1) for one in w_plus.split(1)]
         return torch.cat([torch.empty(0, 3, size, size, device=w_plus.device), *pictures])
@@ -202,7 +211,7 @@ class _Reporter:
         if on_step is None:
             return None
 
-        def report(step: int, losses: dict[str, Tensor], w_plus: Tensor, noise: NoiseMaps) -> None:
-            on_step(StepReport(self.ids, offset + step, self.total, losses, lambda: self.render(w_plus, noise)))
+        def report(step: int, losses: dict[str, Tensor], latents: Tensor, noise: NoiseMaps) -> None:
+            on_step(StepReport(self.ids, offset + step, self.total, losses, lambda: self.render(latents, noise)))
 
         return report

@@ -9,11 +9,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unmask.config import PixelLoss
-from unmask.images import resize
+from unmask.images import depth, resize
 from unmask.losses import masked_mean, pixel_loss, unit_normalise
 from unmask.networks.vgg import VGG16Features, reach, stride
 from unmask.projection.latents import LatentStatistics, anchor_penalty, prior_penalty, spread_penalty
 from unmask.projection.noise import NoiseMaps, noise_penalty
+
+FOCUS_FLOOR = 0.3
+"""Weight of pixels far from the hole, relative to those beside it."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +37,10 @@ class Target:
 
     Attributes:
         pixels: (B,3,H,W) in [-1,1], the masked picture.
-        visible: (B,1,H,W), where pixels count.
+        visible: (B,1,H,W), how much pixels count; 0 in the hole.
         features: per VGG layer (B,C,h,w).
-        feature_visible: per VGG layer (B,1,h,w), where features count.
-        anchor: (B,1,w_dim), the w that the latents are tied to.
+        feature_visible: per VGG layer (B,1,h,w), how much features count.
+        anchor: (B,1,w_dim), what the latents are tied to.
     """
 
     pixels: Tensor
@@ -60,13 +63,16 @@ class Objective:
         perceptual_resolution: int,
         normalise_features: bool,
         margin: float,
+        focus: float,
     ) -> None:
         """
         Args:
+            statistics: of the latents that `losses` is given.
             perceptual_resolution: pictures are shrunk to this before VGG.
             normalise_features: unit-normalise feature vectors (LPIPS) or compare them as they are.
             margin: grow the hole at each feature scale by this share of the layer's reach, since features beside the
                 hole see into it.
+            focus: see `proximity`; 0 weighs all visible pixels alike.
         """
         assert vgg is not None or weights.perceptual == 0
         self.weights = weights
@@ -76,17 +82,21 @@ class Objective:
         self.perceptual_resolution = perceptual_resolution
         self.normalise_features = normalise_features
         self.margin = margin
+        self.focus = focus
 
     @torch.no_grad()
     def target(self, masked: Tensor, visible: Tensor, filler: Tensor, anchor: Tensor) -> Target:
         """Prepare a batch; `filler` (B,3,H,W) stands in for the hidden pixels where features look into the hole."""
+        near = proximity(visible, self.focus) if self.focus > 0 else torch.ones_like(visible)
         if self.vgg is None:
-            return Target(masked, visible, (), (), anchor)
+            return Target(masked, visible * near, (), (), anchor)
         filled = visible * masked + (1 - visible) * filler
-        return Target(masked, visible, self._features(filled), self._feature_visible(visible), anchor)
+        seen = self._feature_visible(visible)
+        weights = tuple(one * F.adaptive_avg_pool2d(near, one.shape[-1]) for one in seen)
+        return Target(masked, visible * near, self._features(filled), weights, anchor)
 
-    def losses(self, images: Tensor, w_plus: Tensor, noise: NoiseMaps, target: Target) -> dict[str, Tensor]:
-        """images (B,3,H,W), w_plus (B,L,D) -> named (B,) values, already weighted, with their sum under "total"."""
+    def losses(self, images: Tensor, latents: Tensor, noise: NoiseMaps, target: Target) -> dict[str, Tensor]:
+        """images (B,3,H,W), latents (B,L,D) -> named (B,) values, already weighted, with their sum under "total"."""
         found: dict[str, Tensor] = {}
         if self.weights.pixel > 0:
             found["pixel"] = self.weights.pixel * pixel_loss(images, target.pixels, target.visible, self.pixel)
@@ -95,11 +105,11 @@ class Objective:
             terms = [self._feature_distance(*pair) for pair in pairs]
             found["perceptual"] = self.weights.perceptual * torch.stack(terms).sum(0)
         if self.weights.prior > 0:
-            found["prior"] = self.weights.prior * prior_penalty(w_plus, self.statistics)
-        if self.weights.spread > 0 and w_plus.shape[1] > 1:
-            found["spread"] = self.weights.spread * spread_penalty(w_plus, self.statistics)
+            found["prior"] = self.weights.prior * prior_penalty(latents, self.statistics)
+        if self.weights.spread > 0 and latents.shape[1] > 1:
+            found["spread"] = self.weights.spread * spread_penalty(latents, self.statistics)
         if self.weights.anchor > 0:
-            found["anchor"] = self.weights.anchor * anchor_penalty(w_plus, target.anchor, self.statistics)
+            found["anchor"] = self.weights.anchor * anchor_penalty(latents, target.anchor, self.statistics)
         if self.weights.noise > 0 and noise:
             found["noise"] = self.weights.noise * noise_penalty(noise)
         found["total"] = torch.stack(list(found.values())).sum(0)
@@ -126,3 +136,12 @@ class Objective:
             grown = F.max_pool2d(hole, 2 * radius + 1, 1, radius) if radius else hole
             maps.append(1 - F.max_pool2d(grown, stride(layer)))
         return tuple(maps)
+
+
+def proximity(visible: Tensor, scale: float) -> Tensor:
+    """How much a visible pixel tells of the hole: 1 beside it, falling to FOCUS_FLOOR over `scale` pixels at 256.
+
+    visible (B,1,H,W), 1 outside the hole -> (B,1,H,W); a Gaussian of the distance to the hole.
+    """
+    distance = depth(visible) * 256.0 / visible.shape[-1]
+    return FOCUS_FLOOR + (1 - FOCUS_FLOOR) * torch.exp(-0.5 * (distance / scale).square())

@@ -1,4 +1,4 @@
-# make demo    set up everything and unmask six sample faces
+# make demo    set up everything and unmask four sample faces
 # make test    set up what the tests need and run them
 # make lint    static checks
 # make clean   remove the virtual environment and caches (not outputs/, not the weights)
@@ -21,7 +21,7 @@ DEV_INSTALLED := $(VENV)/.installed-dev
 .PHONY: demo test lint weights clean
 
 demo: weights
-	$(BIN)/python -m unmask.run method=stylegan_proj data=sample data.limit=6 hydra.run.dir=outputs/demo
+	$(BIN)/python -m unmask.run method=stylegan_proj data=sample data.limit=4 hydra.run.dir=outputs/demo
 
 # One thread per worker: two workers with a thread per core each would fight over the cores.
 test: $(DEV_INSTALLED) weights

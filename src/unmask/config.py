@@ -216,6 +216,9 @@ class StyleGANProjConfig(MethodConfig):
     """Weight of the disagreement between the layers, in the same units."""
     lambda_anchor: float = 0.2
     """Weight of the squared distance from the start, in the same units."""
+    layer_shrinkage: float = 0.5
+    """In the end, pull the layers this share of the way to their mean, from 0 (not at all, the study) to 1 (back to W):
+    what layers disagree on is fitted to the visible pixels, and does the hidden ones no good."""
     optimise_noise: bool = True
     """Optimise the noise maps too, from random ones, if the generator has any (MobileStyleGAN has none)."""
     lambda_noise: float = 1e5

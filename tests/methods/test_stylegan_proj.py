@@ -7,7 +7,7 @@ import torch
 
 from linear_generator import LinearGenerator
 from random_vgg import random_vgg
-from unmask.config import GeneratorConfig, Init, PixelLoss, StyleGANProjConfig
+from unmask.config import GeneratorConfig, Init, LatentSpaceName, PixelLoss, StyleGANProjConfig
 from unmask.errors import UnmaskError
 from unmask.faces import Faces
 from unmask.generators.base import Generator
@@ -26,6 +26,7 @@ PLAIN = StyleGANProjConfig(
     lambda_prior=0.0,
     lambda_spread=0.0,
     lambda_anchor=0.0,
+    layer_shrinkage=0.0,
     w_steps=0,
     steps=0,
     rampup=0.0,
@@ -190,6 +191,23 @@ def test_the_steps_of_w_plus_start_where_w_ended(linear: LinearGenerator, faces:
     assert held is not None and torch.equal(in_w, held)
 
 
+@pytest.mark.parametrize("space", list(LatentSpaceName))
+def test_layers_are_pulled_towards_their_mean_in_the_end(
+    linear: LinearGenerator, faces: Faces, space: LatentSpaceName
+) -> None:
+    def layers(shrinkage: float) -> torch.Tensor:
+        projection = method(linear, steps=3, latent_space=space, layer_shrinkage=shrinkage)
+        w_plus = projection.unmask(faces[0]).w_plus
+        assert w_plus is not None
+        return projection.space.from_w(w_plus[:, : linear.num_active_ws])
+
+    free = layers(0.0)
+    mean = free.mean(1, keepdim=True)
+    assert (free - mean).abs().max() > 0.01
+    torch.testing.assert_close(layers(0.5), (free + mean) / 2, atol=1e-5, rtol=0)
+    torch.testing.assert_close(layers(1.0), mean.expand_as(free), atol=1e-5, rtol=0)
+
+
 def test_a_picture_that_diverges_is_reported_and_the_others_go_on(linear: LinearGenerator, faces: Faces) -> None:
     masked = faces.masked.clone()
     masked[1, :, 0, 0] = float("nan")
@@ -210,3 +228,5 @@ def test_nothing_is_left_when_every_picture_diverges(linear: LinearGenerator, fa
 def test_settings_that_leave_nothing_to_minimise_are_named(linear: LinearGenerator) -> None:
     with pytest.raises(UnmaskError, match=r"method\.lambda_pixel"):
         method(linear, lambda_pixel=0.0)
+    with pytest.raises(UnmaskError, match=r"method\.layer_shrinkage=1\.5"):
+        method(linear, layer_shrinkage=1.5)

@@ -48,6 +48,8 @@ class StyleGANProjection(Method):
         super().__init__()
         if config.lambda_pixel <= 0 and config.lambda_perceptual <= 0:
             raise UnmaskError("method.lambda_pixel and method.lambda_perceptual are both 0; set one above it.")
+        if not 0 <= config.layer_shrinkage <= 1:
+            raise UnmaskError(f"method.layer_shrinkage={config.layer_shrinkage}: choose from 0 to 1.")
         self.config = config
         self.generator = generator
         self.device = device
@@ -166,6 +168,7 @@ class StyleGANProjection(Method):
         failed = {failure.id for failure in failures}
         keep = [i for i, picture_id in enumerate(ids) if picture_id not in failed]
         active = in_w_plus.latents[keep]
+        active = active.lerp(active.mean(1, keepdim=True), self.config.layer_shrinkage)
         tail = active[:, -1:].expand(-1, self.generator.num_ws - active.shape[1], -1)
         w_plus = self.space.to_w(torch.cat([active, tail], 1))
         noise = tuple(one[keep] for one in in_w_plus.noise)

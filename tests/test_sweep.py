@@ -86,6 +86,16 @@ def test_an_experiment_can_be_a_sweep_by_itself(
     assert notes.read_text() == ""
 
 
+def test_a_sweep_can_have_a_directory_of_its_own(
+    unmask_cli: Cli, masked_tree: Path, tmp_path: Path, notes: Path
+) -> None:
+    command = ("-m", *PROBE, *QUICK, f"data.root={masked_tree}", "data.limit=1", "method.radius=1,2")
+    answer = unmask_cli(*command, "hydra.sweep.dir=mine")
+    assert answer.code == 0, answer.err
+    assert [row["method.radius"] for row in rows(tmp_path / "mine")] == ["1", "2"]
+    assert (tmp_path / "mine" / "method.radius=2" / "metrics.json").is_file()
+
+
 @pytest.fixture
 def hydra_ready() -> Iterator[None]:
     register()

@@ -11,7 +11,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from unmask.sweep.jobs import Job, read_jobs
-from unmask.sweep.naming import swept_keys
+from unmask.sweep.naming import remember_swept_keys, swept_keys
 from unmask.sweep.summary import write_csv, write_markdown
 
 log = logging.getLogger(__name__)
@@ -22,6 +22,10 @@ class SummaryCallback(Callback):
 
     A job that failed does not end the multirun; the summary lists it with its reason, and the exit code is 1.
     """
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Called by Hydra before the first job; what is swept cannot be told from a job's own configuration."""
+        remember_swept_keys(config)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Called by Hydra with the configuration of the multirun as a whole."""

@@ -34,6 +34,11 @@ def swept_keys(config: DictConfig) -> str:
     return ",".join(dict.fromkeys(key for key, _ in _sweep_overrides(config)))
 
 
+def remember_swept_keys(config: DictConfig) -> None:
+    """Cache them in a multirun's configuration even where its own directory is not named after them."""
+    _swept_keys(_root_=config)
+
+
 def sweep_name(keys: str, config: DictConfig) -> str:
     """``KEYS-HASH``; the hash covers the swept values and everything else that influences the results."""
     asked = {"base": config_hash(config, resolve=False), "swept": sorted(_sweep_overrides(config))}

@@ -134,14 +134,14 @@ class Subject:
         target = objective.target(self.faces.masked, self.faces.visible, filler=images.detach(), anchor=mean)
         stage = Stage(0, config.lr, Ramp(config.rampup, config.rampdown))
 
-        def all_losses(latents: Tensor, noise: NoiseMaps) -> dict[str, Tensor]:
-            return objective.losses(projection.synthesize(latents, noise), latents, noise, target)
+        def losses_of(latents: Tensor, noise: NoiseMaps) -> dict[str, Tensor]:
+            return projection.losses(latents, noise, target)
 
         def total(pictures: Tensor, latents: Tensor) -> Tensor:
             return objective.losses(pictures, latents, (), target)["total"].sum()
 
         prepare: Callable[[Any], Any] = compile_if_possible if compiled else lambda function: function
-        losses, synthesize, total = prepare(all_losses), prepare(projection.synthesize), prepare(total)
+        losses, synthesize, total = prepare(losses_of), prepare(projection.synthesize), prepare(total)
         gradient = torch.randn_like(images)
         return {
             "step": lambda count: optimise(start, losses, replace(stage, steps=count)),

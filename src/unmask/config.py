@@ -204,7 +204,7 @@ class StyleGANProjConfig(MethodConfig):
     perceptual_resolution: int = 128
     """Pictures are shrunk to this many pixels before VGG-16."""
     normalise_features: bool = True
-    """Scale feature vectors to unit length before comparing (LPIPS); false compares them as they are (the study)."""
+    """Scale feature vectors to unit length before comparing (LPIPS); false compares them as they are."""
     perceptual_margin: float = 0.3
     """Keep features this share of their receptive field's radius away from the hole, since they see into it."""
     focus: float = 50.0

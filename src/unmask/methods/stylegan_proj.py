@@ -78,7 +78,7 @@ class StyleGANProjection(Method):
             margin=config.perceptual_margin,
             focus=config.focus,
         )
-        self._losses = compile_if_possible(self._all_losses) if config.compile else self._all_losses
+        self._losses = compile_if_possible(self.losses) if config.compile else self.losses
 
     @classmethod
     def build(cls, config: StyleGANProjConfig, context: MethodContext) -> StyleGANProjection:
@@ -112,7 +112,8 @@ class StyleGANProjection(Method):
         in_w_plus = stage(layers, in_w.noise, config.steps, config.lr, config.w_steps)
         return self._finish(faces.ids, in_w, in_w_plus)
 
-    def _all_losses(self, latents: Tensor, noise: NoiseMaps, target: Target) -> dict[str, Tensor]:
+    def losses(self, latents: Tensor, noise: NoiseMaps, target: Target) -> dict[str, Tensor]:
+        """latents (B,num_active_ws,D) in `space` -> what `Objective.losses` says of their pictures."""
         return self.objective.losses(self.synthesize(latents, noise), latents, noise, target)
 
     def synthesize(self, latents: Tensor, noise: NoiseMaps) -> Tensor:

@@ -37,7 +37,7 @@ def settings(*overrides: str) -> RunConfig:
 
 def test_every_option_is_seen() -> None:
     assert {option.parts[0] for option in OPTIONS} == {
-        "method", "generator", "data", "occlusion", "evaluation", "experiment",
+        "method", "generator", "data", "occlusion", "evaluation", "experiment", "training",
     }  # fmt: skip
 
 

@@ -231,6 +231,83 @@ class StyleGANProjConfig(MethodConfig):
     """Compile the step with torch.compile where a C++ compiler is found; the first time takes about a minute."""
 
 
+class Checkpoint(Enum):
+    """Which state of a training to use."""
+
+    best = "best"
+    last = "last"
+
+
+class LearningRatePolicy(Enum):
+    """How the learning rate changes over training."""
+
+    constant = "constant"
+    linear = "linear"
+    cosine = "cosine"
+    step = "step"
+
+
+@dataclass
+class TrainingConfig:
+    """How methods with weights of their own are trained; other methods ignore it."""
+
+    root: str | None = None
+    """Folder of aligned clean faces to draw face masks on; null trains on the pairs of `data`."""
+    limit: int | None = None
+    """Train on only the first `limit` faces (in ascending order of id)."""
+    resize: int | None = None
+    """Pictures are brought to this many pixels before they are cropped; null: 286/256 of the crop."""
+    crop: int | None = None
+    """Side of the random crops trained on, in pixels; null: `data.resolution`."""
+    flip: bool = True
+    """Mirror half of the pictures."""
+    num_workers: int = 1
+    """Processes that decode, draw and augment; 0: the training process itself."""
+    epochs: int = 100
+    """Epochs at the full learning rate."""
+    decay_epochs: int = 100
+    """Epochs over which it then falls, with `lr_policy` linear."""
+    max_steps: int | None = None
+    """Take this many steps instead; the learning rate's course is squeezed into them."""
+    batch_size: int = 1
+    """Pictures a step, over all processes together."""
+    lr: float = 2e-4
+    """Adam's learning rate."""
+    lr_policy: LearningRatePolicy = LearningRatePolicy.linear
+    """constant; linear: constant, then linearly to zero; cosine: to zero over `epochs`; step: times 0.1 every
+    `lr_step_epochs`."""
+    lr_step_epochs: int = 50
+    """Epochs between two falls of the step policy."""
+    beta1: float = 0.5
+    """Adam's decay of the first moment."""
+    beta2: float = 0.999
+    """Adam's decay of the second moment."""
+    clip_gradients: float | None = None
+    """Scale every network's gradients down to this norm where they exceed it."""
+    ema_decay: float | None = None
+    """Evaluate a moving average of the generator with this decay a step, instead of its last state."""
+    precision: str = "auto"
+    """32-true, bf16-mixed, 64-true; auto: bf16-mixed where the hardware computes in bf16, else 32-true."""
+    compile: bool = False
+    """Compile the networks with torch.compile where a C++ compiler is found; pays in trainings of many minutes."""
+    devices: int = 1
+    """Processes on this machine, each with a device of its own; results are those of one with the same batch."""
+    num_nodes: int = 1
+    """Machines; start the command on each with torchrun."""
+    log_every: int = 20
+    """Steps between two points of the loss curves."""
+    validate_every: int = 500
+    """Steps between two validations."""
+    validation_pictures: int = 12
+    """Pictures a validation looks at, from the val part; 0: no validation."""
+    monitor: str = "hole/lpips"
+    """The metric of the validation by which the best checkpoint is chosen."""
+    checkpoint_every: int = 500
+    """Steps between two checkpoints a killed run resumes from."""
+    keep: Checkpoint = Checkpoint.best
+    """best or last: the checkpoint the run evaluates in the end."""
+
+
 @dataclass
 class RunConfig:
     """Everything a run needs; `python -m unmask.run --help` lists the groups."""
@@ -240,6 +317,7 @@ class RunConfig:
     data: DataConfig = MISSING
     occlusion: OcclusionConfig = MISSING
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
     experiment: str | None = None
     """Name of the experiment this run belongs to, set by the files in configs/experiment."""
     seed: int = 0
@@ -266,4 +344,5 @@ SCHEMAS: tuple[tuple[str, str, Any], ...] = (
     ("data", "data", DataConfig),
     ("occlusion", "occlusion", OcclusionConfig),
     ("evaluation", "evaluation", EvaluationConfig),
+    ("training", "training", TrainingConfig),
 )

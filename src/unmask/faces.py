@@ -1,4 +1,4 @@
-"""The two records that travel between data, methods and evaluation."""
+"""The records that travel between data, methods and evaluation."""
 
 from __future__ import annotations
 
@@ -78,3 +78,29 @@ class Reconstruction:
     w_plus: Tensor | None = None
     full: Tensor | None = None
     failures: tuple[Failure, ...] = ()
+
+
+@dataclass(frozen=True)
+class TrainingBatch:
+    """Pictures to learn from, cropped and flipped alike.
+
+    Attributes:
+        masked_ids, clean_ids: whose pictures they are, B each. Paired training has the same id in both at every place;
+            unpaired training has no id in common between them, in a batch or anywhere else.
+        masked: (B,3,H,W) float32 RGB in [-1,1], faces wearing a face mask.
+        hole: (B,1,H,W) float32, 1 where a method may not look in `masked`; see `Faces`.
+        clean: (B,3,H,W) float32 RGB in [-1,1], faces without one.
+    """
+
+    masked_ids: tuple[str, ...]
+    clean_ids: tuple[str, ...]
+    masked: Tensor
+    hole: Tensor
+    clean: Tensor
+
+    def __len__(self) -> int:
+        return len(self.masked_ids)
+
+    def to(self, device: torch.device | str) -> TrainingBatch:
+        """The same batch with its tensors on `device`."""
+        return replace(self, masked=self.masked.to(device), hole=self.hole.to(device), clean=self.clean.to(device))

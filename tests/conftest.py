@@ -92,3 +92,12 @@ def unmask_cli(
     root.handlers[:] = handlers
     root.setLevel(level)
     logging.getLogger("unmask").setLevel(logging.NOTSET)
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """The folder of the reference programs' arrays, kept outside the repository; $UNMASK_GOLDEN names it."""
+    folder = Path(os.environ.get("UNMASK_GOLDEN", REPOSITORY.parent / "shared" / "golden"))
+    if not folder.is_dir():
+        pytest.skip(f"no arrays of the reference programs in {folder} (set UNMASK_GOLDEN)")
+    return folder

@@ -231,6 +231,94 @@ class StyleGANProjConfig(MethodConfig):
     """Compile the step with torch.compile where a C++ compiler is found; the first time takes about a minute."""
 
 
+class Norm(Enum):
+    """Normalisation layers of image-to-image networks."""
+
+    batch = "batch"
+    instance = "instance"
+
+
+class AdversarialLoss(Enum):
+    """What a discriminator is trained on, and a generator against it."""
+
+    lsgan = "lsgan"
+    vanilla = "vanilla"
+    wgangp = "wgangp"
+
+
+class Discriminator(Enum):
+    """What a discriminator judges."""
+
+    patch = "patch"
+    pixel = "pixel"
+
+
+class Pix2PixInput(Enum):
+    """What the generator of pix2pix is shown."""
+
+    masked = "masked"
+    visible = "visible"
+
+
+@dataclass
+class TrainedMethodConfig(MethodConfig):
+    """What the schemas of methods with weights of their own share."""
+
+    checkpoint: str | None = None
+    """Evaluate these weights instead of training: "pretrained" (those that ship, if any do), a file or run directory
+    of a training, or a checkpoint of junyanz/pytorch-CycleGAN-and-pix2pix (.pth). null trains."""
+    ngf: int = 64
+    """Channels of the generator's first convolution."""
+    ndf: int = 64
+    """Channels of the discriminator's first convolution."""
+    norm: Norm = Norm.instance
+    """Normalisation in all networks."""
+    discriminator: Discriminator = Discriminator.patch
+    """patch: judge patches; pixel: judge colours of single pixels."""
+    discriminator_layers: int = 3
+    """Convolutions of stride 2 of the patch discriminator; 3 judge patches of 70 pixels."""
+    adversarial_loss: AdversarialLoss = AdversarialLoss.lsgan
+    """lsgan, vanilla, or wgangp (with gradient penalty)."""
+
+
+@dataclass
+class Pix2PixConfig(TrainedMethodConfig):
+    """A conditional GAN with an L1 term, trained on pairs (Isola et al. 2017)."""
+
+    norm: Norm = Norm.batch
+    """Normalisation in all networks."""
+    adversarial_loss: AdversarialLoss = AdversarialLoss.vanilla
+    """lsgan, vanilla, or wgangp (with gradient penalty)."""
+    depth: int = 8
+    """How often the U-Net halves the picture; 8 brings 256 pixels to 1. Pictures must be multiples of 2^depth."""
+    dropout: bool = True
+    """Dropout in the U-Net's inner levels during training."""
+    lambda_l1: float = 100.0
+    """Weight of the L1 distance to the clean picture."""
+    input: Pix2PixInput = Pix2PixInput.visible
+    """masked: the picture as it is, so that the mask's folds reach the mouth (the study); visible: the hole blanked, and
+    the hole itself as a fourth channel, so that no mask is unfamiliar."""
+    picture_statistics: bool = False
+    """Normalise with each picture's own statistics when unmasking, as the paper does at batch size 1, instead of with
+    the averages gathered in training (norm=batch)."""
+
+
+@dataclass
+class CycleGANConfig(TrainedMethodConfig):
+    """Two generators and two discriminators, trained without pairs (Zhu et al. 2017)."""
+
+    blocks: int = 9
+    """Residual blocks of the generators."""
+    lambda_unmask: float = 10.0
+    """Weight of the cycle masked -> clean -> masked."""
+    lambda_mask: float = 10.0
+    """Weight of the cycle clean -> masked -> clean."""
+    lambda_identity: float = 0.5
+    """Weight, relative to the cycles', of leaving pictures alone that are in the target domain already; 0: none."""
+    pool_size: int = 50
+    """Generated pictures kept for the discriminators to see again (Shrivastava et al. 2017); 0: none."""
+
+
 class Checkpoint(Enum):
     """Which state of a training to use."""
 
@@ -340,6 +428,8 @@ SCHEMAS: tuple[tuple[str, str, Any], ...] = (
     ("method", "copy", CopyConfig),
     ("method", "inpaint", InpaintConfig),
     ("method", "stylegan_proj", StyleGANProjConfig),
+    ("method", "pix2pix", Pix2PixConfig),
+    ("method", "cyclegan", CycleGANConfig),
     ("generator", "generator", GeneratorConfig),
     ("data", "data", DataConfig),
     ("occlusion", "occlusion", OcclusionConfig),

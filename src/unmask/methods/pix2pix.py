@@ -1,0 +1,102 @@
+"""Pix2Pix: a conditional GAN on pairs (Isola et al. 2017, Image-to-image translation with conditional adversarial
+networks, equations 1 to 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor, nn
+
+from unmask.adversarial import adversarial_loss, gradient_penalty
+from unmask.config import AdversarialLoss, Pix2PixConfig, Pix2PixInput
+from unmask.faces import Faces, TrainingBatch
+from unmask.methods.base import MethodContext
+from unmask.methods.checkpoints import load_generator
+from unmask.methods.trained import Pairing, TrainedMethod, Update, apply, check_size, frozen
+from unmask.networks.discriminators import build_discriminator
+from unmask.networks.normalisation import initialise
+from unmask.networks.unet_generator import UNetGenerator
+
+
+@final
+class Pix2Pix(TrainedMethod):
+    """A U-Net from masked to clean pictures, against a discriminator that sees both, and close to the clean one."""
+
+    pairing: ClassVar[Pairing] = Pairing.paired
+
+    def __init__(self, config: Pix2PixConfig, seed: int = 0) -> None:
+        """Fresh weights that derive from `seed`."""
+        super().__init__()
+        self.config = config
+        self.stride = 2**config.depth
+        channels = 4 if config.input is Pix2PixInput.visible else 3
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.unet = UNetGenerator(
+                channels, depth=config.depth, ngf=config.ngf, norm=config.norm, dropout=config.dropout
+            )
+            self.critic = build_discriminator(config, channels + 3)
+            initialise(self)
+
+    @classmethod
+    def build(cls, config: Pix2PixConfig, context: MethodContext) -> Pix2Pix:
+        method = cls(config, context.seed)
+        check_size(context.resolution, method.stride, "data.resolution")
+        if config.checkpoint is not None:
+            load_generator(method.unet, config.checkpoint, config)
+        return method
+
+    @property
+    def generator(self) -> nn.Module:
+        return self.unet
+
+    def networks(self) -> Mapping[str, Sequence[nn.Module]]:
+        return {"discriminator": (self.critic,), "generator": (self.unet,)}
+
+    def training_step(self, batch: TrainingBatch, update: Update) -> dict[str, Tensor]:
+        """The discriminator first, on detached pictures, then the generator against the updated discriminator."""
+        assert batch.masked_ids == batch.clean_ids, "pix2pix learns from pairs"
+        kind = self.config.adversarial_loss
+        seen = self.seen(batch.masked, batch.hole)
+        made = apply(self.unet, seen)
+
+        fake, real = torch.cat([seen, made.detach()], 1), torch.cat([seen, batch.clean], 1)
+        loss_fake = adversarial_loss(apply(self.critic, fake), real=False, kind=kind)
+        loss_real = adversarial_loss(apply(self.critic, real), real=True, kind=kind)
+        loss_critic = 0.5 * (loss_fake + loss_real)
+        if kind is AdversarialLoss.wgangp:
+            alpha = torch.rand(len(batch), 1, device=real.device, dtype=real.dtype)
+            loss_critic = loss_critic + gradient_penalty(lambda x: apply(self.critic, x), real, fake, alpha)
+        update("discriminator", loss_critic)
+
+        with frozen(self.critic):
+            fooled = adversarial_loss(apply(self.critic, torch.cat([seen, made], 1)), real=True, kind=kind)
+        l1 = self.config.lambda_l1 * (made - batch.clean).abs().mean()
+        update("generator", fooled + l1)
+        losses = {"G_GAN": fooled, "G_L1": l1, "D_real": loss_real, "D_fake": loss_fake}
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def generate(self, faces: Faces) -> Tensor:
+        seen = self.seen(faces.masked, faces.hole)
+        if not self.config.picture_statistics:
+            return apply(self.unet, seen)
+        return torch.cat([self._with_own_statistics(one) for one in seen.split(1)])
+
+    def seen(self, masked: Tensor, hole: Tensor) -> Tensor:
+        """What the generator is shown: (B,3,H,W), or with input=visible (B,4,H,W) with the hole blanked and appended."""
+        if self.config.input is Pix2PixInput.masked:
+            return masked
+        return torch.cat([masked * (1 - hole), hole], 1)
+
+    def _with_own_statistics(self, seen: Tensor) -> Tensor:
+        norms = [module for module in self.unet.modules() if isinstance(module, nn.BatchNorm2d)]
+        untouched = {name: buffer.clone() for name, buffer in self.unet.named_buffers()}
+        for norm in norms:
+            norm.train()
+        try:
+            return torch.func.functional_call(self.unet, untouched, (seen,)).to(seen.dtype)
+        finally:
+            for norm in norms:
+                norm.eval()

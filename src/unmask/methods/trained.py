@@ -1,0 +1,98 @@
+"""The interface of methods with weights of their own, which a training loop drives without knowing them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import Enum
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from unmask.errors import UnmaskError
+from unmask.faces import Faces, Reconstruction, TrainingBatch
+from unmask.methods.base import Method, StepCallback
+
+Update = Callable[[str, Tensor], None]
+"""``update(name, loss)``: one step of the optimiser called `name` down the gradient of a scalar loss."""
+
+
+class Pairing(Enum):
+    """What a `TrainingBatch` must hold: two pictures of each person, or pictures of different people."""
+
+    paired = "paired"
+    unpaired = "unpaired"
+
+
+class TrainedMethod(Method, ABC):
+    """A feed-forward network from masked to clean pictures, and how it is trained.
+
+    Everything to be restored when a training is resumed is in ``state_dict()``.
+    """
+
+    pairing: ClassVar[Pairing]
+    """What its training batches are."""
+    stride: int
+    """Heights and widths of pictures must be multiples of this."""
+
+    @property
+    @abstractmethod
+    def generator(self) -> nn.Module:
+        """The network that unmasks: what is saved to be used, and averaged over steps if wished."""
+
+    @abstractmethod
+    def networks(self) -> Mapping[str, Sequence[nn.Module]]:
+        """The trained networks by the name of their optimiser."""
+
+    @abstractmethod
+    def training_step(self, batch: TrainingBatch, update: Update) -> dict[str, Tensor]:
+        """Update every network once.
+
+        Returns:
+            Named scalar losses, detached, by the reference programs' names; as they were before the updates.
+        """
+
+    @abstractmethod
+    def generate(self, faces: Faces) -> Tensor:
+        """The clean pictures (B,3,H,W) in [-1,1]; called in evaluation mode and without gradients."""
+
+    def unmask(self, faces: Faces, *, on_step: StepCallback | None = None) -> Reconstruction:
+        check_size(faces.masked.shape[-1], self.stride, "data.resolution")
+        with evaluating(self), torch.no_grad():
+            return Reconstruction(faces.ids, self.generate(faces).clamp(-1, 1))
+
+
+def check_size(size: int, stride: int, key: str) -> None:
+    """Raise an UnmaskError that names `key` unless pictures of `size` pixels fit the network."""
+    if size % stride:
+        raise UnmaskError(f"{key}={size} must be a multiple of {stride} for this network (method.depth, method.blocks).")
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """In evaluation mode for a while: no dropout, gathered statistics."""
+    before = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(before)
+
+
+@contextmanager
+def frozen(*modules: nn.Module) -> Iterator[None]:
+    """Let gradients through these networks, but none into their weights."""
+    for module in modules:
+        module.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for module in modules:
+            module.requires_grad_(True)
+
+
+def apply(network: nn.Module, images: Tensor) -> Tensor:
+    """The network's output in the precision of its input, so that losses are not computed in bf16."""
+    return network(images).to(images.dtype)

@@ -1,0 +1,93 @@
+"""The image-to-image networks against the reference program's arrays."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+sys.path.insert(0, str(Path(__file__).parent))
+from golden_arrays import Arrays, assert_close, check_network
+
+from unmask.config import Norm
+from unmask.errors import UnmaskError
+from unmask.networks.discriminators import PatchDiscriminator, PixelDiscriminator
+from unmask.networks.normalisation import initialise
+from unmask.networks.resnet_generator import ResNetGenerator
+from unmask.networks.unet_generator import UNetGenerator
+
+NETWORKS: dict[str, nn.Module] = {
+    "resnet9_in_ngf8": ResNetGenerator(ngf=8, blocks=9),
+    "unet6downs_bn_ngf8_64px": UNetGenerator(depth=6, ngf=8, dropout=False),
+    "nlayerD3_in_ndf8": PatchDiscriminator(3, ndf=8, norm=Norm.instance),
+    "nlayerD3_bn_ndf8_6ch": PatchDiscriminator(6, ndf=8),
+    "pixelD_bn_ndf8": PixelDiscriminator(3, ndf=8),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_equals_the_reference(name: str, golden: Path) -> None:
+    check_network(NETWORKS[name], Arrays(golden, name))
+
+
+def test_dropout_is_where_the_reference_has_it(golden: Path) -> None:
+    arrays = Arrays(golden, "unet6downs_bn_dropout_ngf8_64px")
+    network = UNetGenerator(depth=6, ngf=8, dropout=True)
+    network.load_state_dict(arrays.below("net."), strict=True)
+    dropouts = {name: module for name, module in network.named_modules() if isinstance(module, nn.Dropout)}
+    assert list(dropouts) == list(arrays.below("out.dropout_in."))
+    (name,) = dropouts
+    before = arrays.tensor(f"out.dropout_in.{name}")
+    after = arrays.tensor(f"out.dropout_out.{name}")
+    kept = torch.where(before != 0, after / before, torch.zeros(()))
+    seen = []
+
+    def replay(module: nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> torch.Tensor:
+        seen.append(inputs[0])
+        return inputs[0] * kept
+
+    dropouts[name].register_forward_hook(replay)
+    y = network.train()(arrays.tensor("in.x"))
+    assert_close(seen[0], before, rtol=1e-4, atol=1e-5, what="dropout's input")
+    assert_close(y, arrays.tensor("out.train.y_seed4321"), rtol=1e-4, atol=1e-5, what="output")
+
+
+def test_reference_sizes() -> None:
+    """Parameters and outputs of the full-size networks, as the papers' code prints them."""
+    millions = {
+        "resnet": sum(p.numel() for p in ResNetGenerator().parameters()) / 1e6,
+        "unet": sum(p.numel() for p in UNetGenerator().parameters()) / 1e6,
+        "patch": sum(p.numel() for p in PatchDiscriminator(6).parameters()) / 1e6,
+    }
+    assert {name: round(value, 3) for name, value in millions.items()} == {
+        "resnet": 11.378, "unet": 54.414, "patch": 2.769,
+    }  # fmt: skip
+    assert PatchDiscriminator(3)(torch.zeros(1, 3, 256, 256)).shape == (1, 1, 30, 30)
+
+
+@pytest.mark.parametrize("depth", [5, 7])
+def test_any_depth(depth: int) -> None:
+    size = 2**depth
+    network = UNetGenerator(4, 3, depth=depth, ngf=2, norm=Norm.instance, dropout=False).eval()
+    assert network(torch.zeros(1, 4, 2 * size, size)).shape == (1, 3, 2 * size, size)
+
+
+def test_a_shallow_unet_is_refused() -> None:
+    with pytest.raises(UnmaskError, match=r"method\.depth=4"):
+        UNetGenerator(depth=4)
+
+
+def test_initialisation() -> None:
+    torch.manual_seed(0)
+    network = UNetGenerator(depth=5, ngf=32)
+    initialise(network)
+    network.requires_grad_(False)
+    weights = torch.cat([m.weight.flatten() for m in network.modules() if isinstance(m, nn.Conv2d)])
+    assert abs(float(weights.std()) - 0.02) < 1e-4
+    scales = torch.cat([m.weight.flatten() for m in network.modules() if isinstance(m, nn.BatchNorm2d)])
+    assert abs(float(scales.mean()) - 1) < 2e-3
+    assert abs(float(scales.std()) - 0.02) < 2e-3
+    assert all(float(p.abs().max()) == 0 for name, p in network.named_parameters() if name.endswith("bias"))

@@ -20,14 +20,19 @@ def compile_if_possible(function: F) -> F:
     On CPUs the compiler's gain is fused memory-bound arithmetic between convolutions; results differ from eager ones
     by rounding only.
     """
-    compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("c++") or shutil.which("clang++")
-    if compiler is None:
-        log.info(
-            "No C++ compiler found: running without torch.compile, as method.compile=false; "
-            "a step takes about 1.5 times as long."
-        )
+    if not compiler_found("method.compile=false"):
         return function
+    return torch.compile(function, dynamic=False)  # type: ignore[return-value]
+
+
+def compiler_found(without: str) -> bool:
+    """Whether torch.compile can work here; if not, a note in the log says that it is as with the setting `without`."""
+    if not (os.environ.get("CXX") or shutil.which("g++") or shutil.which("c++") or shutil.which("clang++")):
+        log.info(
+            "No C++ compiler found: running without torch.compile, as %s; a step takes about 1.5 times as long.", without
+        )
+        return False
     # The package sets up its own distutils on import, which must come before anything imports the standard one.
     import setuptools  # noqa: F401
 
-    return torch.compile(function, dynamic=False)  # type: ignore[return-value]
+    return True

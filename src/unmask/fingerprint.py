@@ -16,6 +16,9 @@ WITHOUT_INFLUENCE = (
     "progress",
     "data.num_workers",
     "data.batch_size",  # a picture's result does not depend on its neighbours
+    "training.num_workers",
+    "training.log_every",
+    "training.checkpoint_every",
 )
 
 

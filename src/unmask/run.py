@@ -1,4 +1,4 @@
-"""The command: compose the configuration, read the data, build the method, evaluate it, report.
+"""The command: compose the configuration, read the data, build the method, train it if it learns, evaluate it, report.
 
 ``python -m unmask.run method=stylegan_proj`` writes everything into one directory below ./outputs; with
 ``hydra.run.dir=DIR`` an interrupted run goes on where it stopped.
@@ -33,11 +33,15 @@ from unmask.environment import write_environment
 from unmask.errors import UnmaskError
 from unmask.files import write_text
 from unmask.fingerprint import config_hash, differences
+from unmask.fitting import evaluated_data, needs_training, train
 from unmask.generators.base import Generator
 from unmask.methods.base import Method, MethodContext
-from unmask.runlog import TensorBoardLog
+from unmask.methods.checkpoints import FOLDER
+from unmask.methods.trained import TrainedMethod
+from unmask.runlog import NullRunLog, TensorBoardLog
 from unmask.sweep.jobs import forget_failure, is_complete, read_report, record_failure
 from unmask.sweep.naming import register_resolvers
+from unmask.training import start_processes
 
 log = logging.getLogger("unmask.run")
 
@@ -59,9 +63,14 @@ def run(config: DictConfig, run_dir: Path) -> None:
 
     seed_everything(settings.seed)
     device = pick_device(settings.device)
-    write_environment(run_dir / "environment.json", device)
+    fabric = start_processes(settings.training, device) if needs_training(settings) else None
+    first = fabric is None or fabric.is_global_zero
+    if first:
+        write_environment(run_dir / "environment.json", device)
+    else:
+        logging.getLogger().setLevel(logging.WARNING)  # one process tells the story
 
-    dataset = data.load_dataset(settings.data, settings.occlusion)
+    dataset = data.load_dataset(evaluated_data(settings), settings.occlusion)
     log.info("%s", dataset.report.summary())
     batches = data.batches(dataset, settings.data.batch_size, settings.data.num_workers)
 
@@ -69,7 +78,12 @@ def run(config: DictConfig, run_dir: Path) -> None:
     log.info("%s on %s, %d px", settings.method.name, device, settings.data.resolution)
 
     plain = cast("dict[str, Any]", OmegaConf.to_container(config, resolve=True, enum_to_str=True))
-    with TensorBoardLog(run_dir) as run_log:
+    with TensorBoardLog(run_dir) if first else NullRunLog() as run_log:
+        if fabric is not None:
+            assert isinstance(method, TrainedMethod)
+            train(method, settings, fabric, evaluated=dataset.ids, run_dir=run_dir, run_log=run_log)
+        if not first:
+            return
         result = evaluation.evaluate(
             method.unmask,
             batches,
@@ -216,7 +230,8 @@ def kept(run_dir: Path, in_sweep: bool) -> str:
     """Where finished pictures are and how to go on."""
     count = len(evaluation.finished_ids(run_dir, read_report(run_dir).get("config_hash", "")))
     how = "run the same command again" if in_sweep else f"run the same command with hydra.run.dir={run_dir}"
-    return f"{count} finished pictures are kept in {run_dir}; to go on, {how}."
+    trained = "The training's last checkpoint and " if (run_dir / FOLDER).is_dir() else ""
+    return f"{trained}{count} finished pictures are kept in {run_dir}; to go on, {how}."
 
 
 def leave(code: int, message: str) -> NoReturn:

@@ -3,14 +3,17 @@
 from unmask.evaluation.evaluate import evaluate
 from unmask.evaluation.outputs import finished_ids
 from unmask.evaluation.report import markdown_table, terminal_table
+from unmask.evaluation.validate import check_monitor, validate
 from unmask.evaluation.summary import EvaluationResult, MetricSummary, RunInfo
 
 __all__ = [
     "EvaluationResult",
     "MetricSummary",
     "RunInfo",
+    "check_monitor",
     "evaluate",
     "finished_ids",
     "markdown_table",
     "terminal_table",
+    "validate",
 ]

@@ -14,17 +14,16 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from unmask.compositing import composite
 from unmask.config import EvaluationConfig, OcclusionConfig
 from unmask.errors import UnmaskError
-from unmask.evaluation.metrics import measure
+from unmask.evaluation.finish import finish
 from unmask.evaluation.outputs import RunOutputs
 from unmask.evaluation.records import PictureRecord
 from unmask.evaluation.report import GridRow, draw_grid
 from unmask.evaluation.summary import EvaluationResult, RunInfo, summarise
 from unmask.evaluation.watch import StepWatcher
 from unmask.faces import Faces, Failure, Reconstruction
-from unmask.images import dilate, from_uint8
+from unmask.images import from_uint8
 from unmask.runlog import RunLog
 
 logger = logging.getLogger(__name__)
@@ -117,21 +116,7 @@ def evaluate(
                 reconstruction, seconds = _timed(unmask, faces.to(device), watcher, device)
                 failures += reconstruction.failures
                 for one, made in _pair(faces, reconstruction, failures):
-                    joined = composite(
-                        made.raw,
-                        one.masked,
-                        dilate(one.occlusion, occlusion.seam),
-                        feather=occlusion.feather,
-                        blend=occlusion.blend,
-                    )
-                    measurements = measure(
-                        raw=made.raw[0],
-                        composite=joined[0],
-                        masked=one.masked[0],
-                        occlusion=one.occlusion[0],
-                        clean=None if one.clean is None else one.clean[0],
-                        identity=config.identity,
-                    )
+                    joined, measurements = finish(made.raw, one, occlusion, identity=config.identity)
                     record = PictureRecord(one.ids[0], seconds / len(faces), measurements)
                     outputs.write_picture(made, joined, record)
                     records[record.id] = record

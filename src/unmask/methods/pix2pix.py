@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from unmask.adversarial import adversarial_loss, gradient_penalty
 from unmask.config import AdversarialLoss, Pix2PixConfig, Pix2PixInput
-from unmask.faces import Faces, TrainingBatch
+from unmask.faces import Faces, Pairing, TrainingBatch
 from unmask.methods.base import MethodContext
 from unmask.methods.checkpoints import load_generator
-from unmask.methods.trained import Pairing, TrainedMethod, Update, apply, check_size, frozen
+from unmask.methods.trained import TrainedMethod, Update, apply, check_size, frozen
 from unmask.networks.discriminators import build_discriminator
 from unmask.networks.normalisation import initialise
 from unmask.networks.unet_generator import UNetGenerator

@@ -5,25 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from enum import Enum
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from unmask.errors import UnmaskError
-from unmask.faces import Faces, Reconstruction, TrainingBatch
+from unmask.faces import Faces, Pairing, Reconstruction, TrainingBatch
 from unmask.methods.base import Method, StepCallback
 
 Update = Callable[[str, Tensor], None]
 """``update(name, loss)``: one step of the optimiser called `name` down the gradient of a scalar loss."""
-
-
-class Pairing(Enum):
-    """What a `TrainingBatch` must hold: two pictures of each person, or pictures of different people."""
-
-    paired = "paired"
-    unpaired = "unpaired"
 
 
 class TrainedMethod(Method, ABC):
@@ -59,8 +51,8 @@ class TrainedMethod(Method, ABC):
         """The clean pictures (B,3,H,W) in [-1,1]; called in evaluation mode and without gradients."""
 
     def unmask(self, faces: Faces, *, on_step: StepCallback | None = None) -> Reconstruction:
-        check_size(faces.masked.shape[-1], self.stride, "data.resolution")
-        with evaluating(self), torch.no_grad():
+        # Networks compiled for training would be compiled again for evaluation, at other sizes.
+        with evaluating(self), torch.no_grad(), torch.compiler.set_stance("force_eager"):
             return Reconstruction(faces.ids, self.generate(faces).clamp(-1, 1))
 
 

@@ -1,0 +1,72 @@
+"""A quick look at a method while it is being trained, with the measures of the evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from unmask.config import OcclusionConfig
+from unmask.errors import UnmaskError
+from unmask.evaluation.finish import finish
+from unmask.evaluation.metrics import HIGHER_IS_BETTER, NAMES
+from unmask.evaluation.report import GridRow, draw_grid
+from unmask.faces import Faces, Reconstruction
+from unmask.images import from_uint8
+from unmask.runlog import RunLog
+
+IDENTITY = "identity/arcface"
+GRID_ROWS = 6
+
+
+def validate(
+    unmask: Callable[[Faces], Reconstruction],
+    batches: Iterable[Faces],
+    *,
+    occlusion: OcclusionConfig,
+    monitor: str,
+    run_log: RunLog,
+    step: int,
+) -> float:
+    """Unmask and measure; log means as ``validation/NAME`` and a grid as ``pictures/validation``.
+
+    Identity is measured only if it is the monitored metric.
+
+    Returns:
+        The monitored metric's mean, negated where lower is better.
+    Raises:
+        UnmaskError: the monitored metric does not exist, or has no value on any picture; says why.
+    """
+    check_monitor(monitor)
+    values: dict[str, list[float]] = {name: [] for name in NAMES}
+    reasons: set[str] = set()
+    rows: list[GridRow] = []
+    for faces in batches:
+        made = unmask(faces)
+        for index in range(len(faces)):
+            one, raw = faces[index], made.raw[index : index + 1].cpu()
+            joined, measured = finish(raw, one.to("cpu"), occlusion, identity=monitor == IDENTITY)
+            for name, measurement in measured.items():
+                if measurement.value is not None:
+                    values[name].append(measurement.value)
+                elif name == monitor and measurement.reason is not None:
+                    reasons.add(measurement.reason)
+            if len(rows) < GRID_ROWS:
+                clean = None if one.clean is None else one.clean[0]
+                rows.append(
+                    GridRow.from_tensors(one.ids[0], masked=one.masked[0], raw=raw[0], composite=joined[0], clean=clean)
+                )
+    means = {name: float(np.mean(numbers)) for name, numbers in values.items() if numbers}
+    for name, mean in means.items():
+        run_log.scalar(f"validation/{name}", mean, step)
+    if rows:
+        run_log.image("pictures/validation", from_uint8(draw_grid(rows)), step)
+    if monitor not in means:
+        raise UnmaskError(f"training.monitor={monitor} has no value in the validation: {'; '.join(sorted(reasons))}.")
+    return means[monitor] if HIGHER_IS_BETTER[monitor] else -means[monitor]
+
+
+def check_monitor(monitor: str) -> None:
+    """Raise an UnmaskError unless `monitor` is a metric."""
+    if monitor not in NAMES:
+        raise UnmaskError(f"training.monitor={monitor} is no metric; choose from {', '.join(NAMES)}.")

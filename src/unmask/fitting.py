@@ -1,0 +1,132 @@
+"""From settings to a trained method: what is learnt from, what it is validated on, and the loop."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import torch
+
+from unmask import data, evaluation
+from unmask.config import Checkpoint, DataConfig, RunConfig, Split, TrainedMethodConfig
+from unmask.methods.checkpoints import FOLDER, load_generator
+from unmask.methods.trained import TrainedMethod, check_size
+from unmask.runlog import RunLog
+from unmask.training import TrainingReport, fit, resolve_precision
+from unmask.training.schedule import Course
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+log = logging.getLogger(__name__)
+
+
+def needs_training(settings: RunConfig) -> bool:
+    """Whether the run has to train its method before it can evaluate it."""
+    return isinstance(settings.method, TrainedMethodConfig) and settings.method.checkpoint is None
+
+
+def evaluated_data(settings: RunConfig) -> DataConfig:
+    """`data` with the split decided: auto is all pictures, but for a method that trains on these the test part."""
+    if settings.data.split is not Split.auto:
+        return settings.data
+    learns_from_them = needs_training(settings) and settings.training.root is None
+    return replace(settings.data, split=Split.test if learns_from_them else Split.all)
+
+
+def train(
+    method: TrainedMethod,
+    settings: RunConfig,
+    fabric: Fabric,
+    *,
+    evaluated: Sequence[str],
+    run_dir: Path,
+    run_log: RunLog,
+) -> TrainingReport:
+    """Train `method`, or go on training it, and give it the weights that `training.keep` names.
+
+    Args:
+        evaluated: ids that are never trained on, unless `data.split` is train.
+    Raises:
+        UnmaskError: nothing to train on, settings that do not fit, or a training that diverged.
+    """
+    config, training = cast("TrainedMethodConfig", settings.method), settings.training
+    evaluation.check_monitor(training.monitor)
+    exclude = frozenset() if settings.data.split is Split.train else frozenset(evaluated)
+    chosen = {"exclude": exclude, "progress": settings.progress and fabric.is_global_zero}
+    source = data.training_source(settings.data, settings.occlusion, training, **chosen)
+    log.info("Training on: %s", source.report.summary())
+    augmentation = data.Augmentation.of(training, settings.data.resolution)
+    check_size(augmentation.crop, method.stride, "training.crop")
+    shown = data.validation_dataset(settings.data, settings.occlusion, training, **chosen)
+    if not len(shown):
+        log.info("No validation: the val part is empty, so the best weights are the last.")
+
+    def validate(step: int) -> float:
+        return evaluation.validate(
+            lambda faces: method.unmask(faces.to(fabric.device)),
+            data.batches(shown, 1),
+            occlusion=settings.occlusion,
+            monitor=training.monitor,
+            run_log=run_log,
+            step=step,
+        )
+
+    precision = resolve_precision(training.precision, fabric.device)
+    length = data.epoch_length(source, method.pairing)
+    course = Course(training, data.steps_per_epoch(length, training.batch_size))
+    log.info(
+        "%d steps of %d pictures, %.1f epochs of %d, in %s.",
+        course.steps,
+        training.batch_size,
+        course.steps / course.steps_per_epoch,
+        length,
+        precision,
+    )
+    report = fit(
+        method,
+        partial(
+            data.training_batches,
+            source,
+            pairing=method.pairing,
+            augmentation=augmentation,
+            batch_size=training.batch_size,
+            seed=settings.seed,
+            rank=fabric.global_rank,
+            world=fabric.world_size,
+            num_workers=training.num_workers,
+        ),
+        config=training,
+        course=course,
+        name=config.name,
+        seed=settings.seed,
+        facts={
+            "faces": len(source.ids),
+            "crop": augmentation.crop,
+            "batch_size": training.batch_size,
+            "seed": settings.seed,
+            "precision": precision,
+        },
+        fabric=fabric,
+        run_dir=run_dir,
+        run_log=run_log,
+        validate=validate if len(shown) else None,
+        progress=settings.progress,
+    )
+    kept = run_dir / FOLDER / f"{training.keep.value}.safetensors"
+    if fabric.is_global_zero:
+        load_generator(method.generator, str(kept), config)
+        log.info("%s", summary(report, training.keep, kept))
+    method.to(fabric.device, torch.float32)
+    return report
+
+
+def summary(report: TrainingReport, keep: Checkpoint, path: Path) -> str:
+    """The end of a training in a line."""
+    speed = "" if report.pictures_per_second is None else f", {report.pictures_per_second:.1f} pictures/s"
+    best = "" if report.best_step is None else f"; best at step {report.best_step}"
+    return f"Trained {report.steps} steps in {report.seconds / 60:.1f} min{speed}{best}. Evaluating {keep.value}: {path}"

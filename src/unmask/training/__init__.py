@@ -1,0 +1,8 @@
+"""The only training loop: Lightning Fabric for devices, precision and processes; knows no method and no metric."""
+
+from __future__ import annotations
+
+from unmask.training.loop import TrainingReport, fit
+from unmask.training.processes import resolve_precision, start_processes
+
+__all__ = ["TrainingReport", "fit", "resolve_precision", "start_processes"]

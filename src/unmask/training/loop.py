@@ -1,0 +1,296 @@
+"""Training from the first step to the last, resumable at any."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+from torch.optim import Adam, Optimizer
+
+from unmask.compilation import compiler_found
+from unmask.config import TrainingConfig
+from unmask.errors import UnmaskError
+from unmask.faces import TrainingBatch
+from unmask.methods.checkpoints import FOLDER, save_generator
+from unmask.methods.trained import TrainedMethod, evaluating
+from unmask.runlog import RunLog
+from unmask.training import state
+from unmask.training.averaging import average_of, averaged
+from unmask.training.interrupt import DeferredInterrupt
+from unmask.training.schedule import Course
+from unmask.training.update import Updater
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+log = logging.getLogger(__name__)
+
+Validate = Callable[[int], float]
+"""``validate(step)``: how good the method is now, the larger the better; called in evaluation mode."""
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """How a training ended.
+
+    Attributes:
+        steps: taken in all, those of earlier starts included.
+        seconds: spent on steps, validation and checkpoints, those of earlier starts included.
+        pictures_per_second: over all processes, of steps alone, in this start; None where nothing was left to do.
+        best_step: after how many steps the best validation was; None without validation.
+        best_score: that validation's, the larger the better.
+    """
+
+    steps: int
+    seconds: float
+    pictures_per_second: float | None
+    best_step: int | None
+    best_score: float | None
+
+
+def fit(
+    method: TrainedMethod,
+    batches: Callable[[int], Iterator[TrainingBatch]],
+    *,
+    config: TrainingConfig,
+    course: Course,
+    name: str,
+    seed: int,
+    facts: Mapping[str, object],
+    fabric: Fabric,
+    run_dir: Path,
+    run_log: RunLog,
+    validate: Validate | None,
+    progress: bool,
+) -> TrainingReport:
+    """Train `method` in place, and leave best.safetensors, last.safetensors and training.pt in run_dir/checkpoints.
+
+    Resuming is exact: everything random in a step derives from seed, step and rank, the rest is in training.pt. On the
+    same machine the weights come out the same to the bit, however often the training was killed.
+
+    Args:
+        batches: called with a 0-based step for this process's batches from there on, without end.
+        course: length and learning rates.
+        name: the method's, written into the files of weights.
+        facts: about the training, written into the files of weights as JSON.
+        validate: None for no validation; then the best weights are the last.
+        progress: show a progress bar.
+    Raises:
+        UnmaskError: a loss is not finite any more, or training.pt cannot be resumed from.
+        KeyboardInterrupt: after the step is finished and a checkpoint is written.
+    """
+    folder = run_dir / FOLDER
+    dtype = torch.float64 if config.precision == "64-true" else torch.float32
+    # channels_last is what convolutions compute in, on CPUs as on GPUs
+    method.to(fabric.device, dtype).to(memory_format=torch.channels_last)
+    networks = method.networks()
+    optimisers = {key: _adam(config, group, fabric.device) for key, group in networks.items()}
+    average = average_of(method.generator, config.ema_decay)
+    update = Updater(fabric, networks, optimisers, config.clip_gradients)
+    keeper = _Keeper(fabric, folder, method, optimisers, name, facts)
+
+    step, best, seconds = 0, _Best(None, None), 0.0
+    if (folder / state.NAME).is_file():
+        saved = state.restore(folder / state.NAME, fabric, method=method, optimisers=optimisers, average=average)
+        step, best, seconds = saved["step"], _Best(saved["best_step"], saved["best_score"]), saved["seconds"]
+        log.info("Going on after step %d of %d.", step, course.steps)
+    if step >= course.steps:
+        return TrainingReport(step, seconds, None, best.step, best.score)
+    if config.compile and compiler_found("training.compile=false"):
+        for network in (network for group in networks.values() for network in group):
+            network.compile(dynamic=False)
+
+    bar = Progress(
+        TextColumn("training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        disable=not progress or not fabric.is_global_zero,
+    )
+    task = bar.add_task("training", total=course.steps, completed=step, note="")
+    meter = _Meter(config.batch_size)
+    stream = batches(step)
+    method.train()
+    with bar, DeferredInterrupt() as interrupt:
+        while step < course.steps:
+            rate = course.learning_rate(step)
+            for optimiser in optimisers.values():
+                for group in optimiser.param_groups:
+                    group["lr"] = rate
+            batch = next(stream).to(fabric.device)
+            torch.manual_seed(step_seed(seed, step, fabric.global_rank))
+            with fabric.autocast():
+                losses = method.training_step(_convert(batch, dtype), update)
+            if average is not None:
+                average.update_parameters(method.generator)
+            step += 1
+            meter.add(losses)
+            bar.update(task, completed=step)
+
+            stop = _any(fabric, interrupt.asked)
+            last = stop or step == course.steps
+            due = step % config.checkpoint_every == 0 or last
+            if step % config.log_every == 0 or due:
+                means = meter.read()
+                _check_finite(means, step, folder)
+                for loss, value in means.items():
+                    run_log.scalar(f"losses/{loss}", value, step)
+                run_log.scalar("training/learning_rate", rate, step)
+                run_log.scalar("training/pictures_per_second", meter.rate, step)
+                bar.update(task, note=_note(means, meter.rate))
+            if validate is not None and not stop and (step % config.validate_every == 0 or step == course.steps):
+                with averaged(method.generator, average), evaluating(method):
+                    score = validate(step) if fabric.is_global_zero else -math.inf
+                    score = fabric.broadcast(score)
+                    if best.score is None or score > best.score:
+                        best = _Best(step, score)
+                        keeper.keep("best", step)
+                meter.pause()
+            if due:
+                with averaged(method.generator, average):
+                    keeper.keep("last", step)
+                    if validate is None:
+                        keeper.keep("best", step)
+                spent = seconds + meter.elapsed
+                keeper.save(
+                    average, {"step": step, "best_step": best.step, "best_score": best.score, "seconds": spent}
+                )
+                run_log.flush()
+                meter.pause()
+            if stop:
+                raise KeyboardInterrupt
+    return TrainingReport(step, seconds + meter.elapsed, meter.overall_rate, best.step, best.score)
+
+
+def step_seed(seed: int, step: int, rank: int) -> int:
+    """The seed of everything random in one step of one process."""
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+@dataclass(frozen=True)
+class _Best:
+    step: int | None
+    score: float | None
+
+
+@dataclass(frozen=True)
+class _Keeper:
+    """Writes weights and states."""
+
+    fabric: Fabric
+    folder: Path
+    method: TrainedMethod
+    optimisers: Mapping[str, Optimizer]
+    name: str
+    facts: Mapping[str, object]
+
+    def keep(self, kind: str, step: int) -> None:
+        """The generator as it is now, as KIND.safetensors."""
+        if self.fabric.is_global_zero:
+            path = self.folder / f"{kind}.safetensors"
+            save_generator(self.method.generator, path, method=self.name, facts={**self.facts, "step": step})
+
+    def save(self, average: torch.optim.swa_utils.AveragedModel | None, progress: Mapping[str, object]) -> None:
+        """What a resumed training needs."""
+        state.save(
+            self.folder / state.NAME,
+            self.fabric,
+            method=self.method,
+            optimisers=self.optimisers,
+            average=average,
+            progress=progress,
+        )
+
+
+class _Meter:
+    """Mean losses and speed since they were last read; time in validation and checkpoints is not the steps'."""
+
+    def __init__(self, batch_size: int) -> None:
+        self.rate = 0.0
+        self._batch_size = batch_size
+        self._sums: dict[str, Tensor] = {}
+        self._count = 0
+        self._began = self._resumed = time.perf_counter()
+        self._stepping = 0.0
+        self._steps = 0
+        self._first = 0.0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.perf_counter() - self._began
+
+    @property
+    def overall_rate(self) -> float | None:
+        """Pictures a second over all steps but the first, which compiles or warms up."""
+        if self._steps < 2:
+            return None
+        return (self._steps - 1) * self._batch_size / max(self._stepping - self._first, 1e-9)
+
+    def add(self, losses: Mapping[str, Tensor]) -> None:
+        for name, loss in losses.items():
+            self._sums[name] = self._sums[name] + loss.double() if name in self._sums else loss.double()
+        self._count += 1
+        now = time.perf_counter()
+        self._stepping += now - self._resumed
+        self._resumed = now
+        self._steps += 1
+        if self._steps == 1:
+            self._first = self._stepping
+
+    def read(self) -> dict[str, float]:
+        means = {name: float(total) / self._count for name, total in self._sums.items()}
+        self._sums, self._count = {}, 0
+        self.rate = self.overall_rate or 0.0
+        return means
+
+    def pause(self) -> None:
+        """What happened since the last step was not a step's."""
+        self._resumed = time.perf_counter()
+
+
+def _adam(config: TrainingConfig, networks: object, device: torch.device) -> Optimizer:
+    parameters = [parameter for network in networks for parameter in network.parameters()]  # type: ignore[attr-defined]
+    fused = device.type in ("cpu", "cuda")  # one pass over the weights instead of several
+    return Adam(parameters, config.lr, (config.beta1, config.beta2), fused=fused)
+
+
+def _convert(batch: TrainingBatch, dtype: torch.dtype) -> TrainingBatch:
+    if dtype is torch.float32:
+        return batch
+    return TrainingBatch(
+        batch.masked_ids, batch.clean_ids, batch.masked.to(dtype), batch.hole.to(dtype), batch.clean.to(dtype)
+    )
+
+
+def _any(fabric: Fabric, value: bool) -> bool:
+    """Whether it is true in any process, so that all of them stop after the same step."""
+    if fabric.world_size == 1:
+        return value
+    found = fabric.all_reduce(torch.tensor(float(value), device=fabric.device), reduce_op="sum")
+    assert isinstance(found, Tensor)
+    return bool(found > 0)
+
+
+def _check_finite(means: Mapping[str, float], step: int, folder: Path) -> None:
+    bad = [name for name, value in means.items() if not math.isfinite(value)]
+    if bad:
+        raise UnmaskError(
+            f"The training diverged: {', '.join(bad)} is not finite before step {step}. Lower training.lr, set "
+            f"training.clip_gradients, or use training.precision=32-true; {folder} keeps the last good state."
+        )
+
+
+def _note(means: Mapping[str, float], rate: float) -> str:
+    losses = "  ".join(f"{name} {value:.3g}" for name, value in means.items())
+    return f"{rate:.1f} pictures/s  {losses}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import Enum
 
 import torch
 from torch import Tensor
@@ -78,6 +79,13 @@ class Reconstruction:
     w_plus: Tensor | None = None
     full: Tensor | None = None
     failures: tuple[Failure, ...] = ()
+
+
+class Pairing(Enum):
+    """What a method learns from: see `TrainingBatch`."""
+
+    paired = "paired"
+    unpaired = "unpaired"
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from rich.progress import Progress
 from torch import Tensor
 
 from unmask.config import GeneratorConfig
-from unmask.data.facemask import COLOURS, FaceShape, draw_mask
+from unmask.data.facemask import FaceShape, colour_of, draw_mask, implausible
 from unmask.faceanalysis import landmarks106, main_face
 from unmask.files import atomic_path, write_text
 from unmask.generators.mobilestylegan import MobileStyleGAN
@@ -30,8 +30,6 @@ from unmask.images import load_image, save_image, to_uint8
 RENDER_SIZE = 1024
 JPEG_QUALITY = 92
 MEAN_SAMPLES = 10_000
-LIGHT_BLUE_SHARE = 0.5
-"""Share of MaskedFace-Net's own colour; the others divide the rest."""
 
 README = """# Sample
 
@@ -133,34 +131,6 @@ def make_pair(seed: int, clean: Tensor, out: Path, size: int) -> str | None:
         occlusion = Image.fromarray(drawn.occlusion[0].numpy()).resize((size, size), Image.Resampling.BOX)
         Image.fromarray(np.where(np.asarray(occlusion) >= 0.5, 255, 0).astype(np.uint8)).save(temporary, optimize=True)
     return None
-
-
-def implausible(points: np.ndarray, size: int) -> str | None:
-    """Why the (106,2) landmarks are not those of an FFHQ-aligned face of `size` pixels; None if they are.
-
-    FFHQ's alignment puts the eyes and the mouth at about fixed places, whoever is shown.
-    """
-    shape = FaceShape.from_106(points)
-    if points.min() < 0 or points.max() >= size:
-        return "face cut by the border"
-    for what, indices, place in (
-        ("eyes", (*range(33, 43), *range(87, 97)), (0.5, 0.47)),
-        ("mouth", tuple(range(52, 72)), (0.5, 0.70)),
-    ):
-        if np.abs(points[list(indices)].mean(0) / size - place).max() > 0.1:
-            return f"{what} out of place"
-    sides = [float(np.linalg.norm(shape.bridge[2] - end)) for end in (shape.contour[3], shape.contour[29])]
-    if min(sides) < 0.3 * max(sides):
-        return "head turned too far"
-    return None
-
-
-def colour_of(seed: int) -> str:
-    """A colour for each seed: MaskedFace-Net's light blue for half of them."""
-    generator = np.random.default_rng([seed, 1])
-    if generator.random() < LIGHT_BLUE_SHARE:
-        return "light_blue"
-    return str(generator.choice([colour for colour in COLOURS if colour != "light_blue"]))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ class Blend(Enum):
 class Split(Enum):
     """Which part of the pairs to use; the split is by id with a fixed seed."""
 
+    auto = "auto"
     all = "all"
     train = "train"
     val = "val"
@@ -53,8 +54,8 @@ class DataConfig:
     """Use only the first `limit` ids (in ascending order, after the split)."""
     ids: list[str] | None = None
     """Use only these ids."""
-    split: Split = Split.all
-    """all, train, val or test."""
+    split: Split = Split.auto
+    """all, train, val or test; auto: all, or for a method that trains on these very pictures, the test part."""
     val_fraction: float = 0.1
     """Share of the ids that goes to val."""
     test_fraction: float = 0.1

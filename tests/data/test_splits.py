@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from unmask.config import Split
-from unmask.data.splits import select, split_of
+from unmask.data.splits import in_masked_half, select, split_of
 from unmask.errors import UnmaskError
 
 IDS = [f"{i:05d}" for i in range(4000)]
@@ -36,7 +36,14 @@ def test_the_split_is_the_documented_hash() -> None:
 
 def test_all_keeps_everything_and_bad_fractions_are_refused() -> None:
     assert select(IDS, split=Split.all, seed=0, **SHARES) == IDS
+    assert select(IDS, split=Split.auto, seed=0, **SHARES) == IDS
     with pytest.raises(UnmaskError, match=r"data\.val_fraction=0\.7"):
         select(IDS, split=Split.val, seed=0, val_fraction=0.7, test_fraction=0.4)
     with pytest.raises(UnmaskError, match=r"data\.test_fraction=-0\.1"):
         select(IDS, split=Split.val, seed=0, val_fraction=0.1, test_fraction=-0.1)
+
+
+def test_the_halves_of_unpaired_training_divide_every_part_evenly() -> None:
+    for part in (Split.train, Split.val, Split.test):
+        ids = select(IDS, split=part, seed=0, **SHARES)
+        assert sum(map(in_masked_half, ids)) / len(ids) == pytest.approx(0.5, abs=0.08)

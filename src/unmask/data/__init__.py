@@ -1,20 +1,38 @@
-"""Pictures on disk become batches of `Faces`: pairing by id, splits by id, decoding, batching."""
+"""Pictures on disk become batches: pairing by id, splits by id, decoding, drawing face masks, augmenting.
+
+For evaluation they are `Faces`, for training `TrainingBatch`.
+"""
 
 from __future__ import annotations
 
+from unmask.data.augment import Augmentation
 from unmask.data.batches import Batches, batches
-from unmask.data.dataset import PairedDataset, load_dataset
+from unmask.data.dataset import FacesDataset, PairedDataset, load_dataset
+from unmask.data.loader import epoch_length, training_batches
+from unmask.data.order import steps_per_epoch
 from unmask.data.pairing import Pair, find_pairs
-from unmask.data.report import PairingReport
+from unmask.data.report import DrawingReport, PairingReport, Report
+from unmask.data.source import FaceSource
 from unmask.data.splits import split_of
+from unmask.data.training import training_source, validation_dataset
 
 __all__ = [
+    "Augmentation",
     "Batches",
+    "DrawingReport",
+    "FaceSource",
+    "FacesDataset",
     "Pair",
     "PairedDataset",
     "PairingReport",
+    "Report",
     "batches",
+    "epoch_length",
     "find_pairs",
     "load_dataset",
     "split_of",
+    "steps_per_epoch",
+    "training_batches",
+    "training_source",
+    "validation_dataset",
 ]

@@ -10,8 +10,8 @@ from typing import final
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from unmask.data.dataset import PairedDataset
-from unmask.data.report import PairingReport
+from unmask.data.dataset import FacesDataset
+from unmask.data.report import Report
 from unmask.errors import UnmaskError
 from unmask.faces import Faces, Failure
 
@@ -26,7 +26,7 @@ class Batches:
         undecodable: the pictures skipped in the latest iteration so far, and why.
     """
 
-    def __init__(self, dataset: PairedDataset, batch_size: int, num_workers: int = 0) -> None:
+    def __init__(self, dataset: FacesDataset, batch_size: int, num_workers: int = 0) -> None:
         if batch_size < 1:
             raise UnmaskError(f"data.batch_size={batch_size} must be at least 1.")
         if num_workers < 0:
@@ -41,8 +41,8 @@ class Batches:
         return math.ceil(len(self._dataset) / self._batch_size)
 
     @property
-    def report(self) -> PairingReport:
-        """The report of the pairing, with what the latest iteration could not decode."""
+    def report(self) -> Report:
+        """The report of the dataset, with what the latest iteration could not decode."""
         return self._dataset.report.with_undecodable(self.undecodable)
 
     def __iter__(self) -> Iterator[Faces]:
@@ -76,7 +76,7 @@ class Batches:
             )
 
 
-def batches(dataset: PairedDataset, batch_size: int, num_workers: int = 0) -> Batches:
+def batches(dataset: FacesDataset, batch_size: int, num_workers: int = 0) -> Batches:
     """`Faces` of up to `batch_size` pictures, ascending by id, decoded by `num_workers` processes.
 
     With 0 this process decodes.
@@ -100,7 +100,7 @@ def collate(faces: list[Faces]) -> Faces:
 class _Attempts(Dataset["Faces | Failure"]):
     """The dataset with its errors as values, so that they come back from worker processes one by one."""
 
-    def __init__(self, dataset: PairedDataset) -> None:
+    def __init__(self, dataset: FacesDataset) -> None:
         self._dataset = dataset
 
     def __len__(self) -> int:
@@ -110,7 +110,7 @@ class _Attempts(Dataset["Faces | Failure"]):
         try:
             return self._dataset[index]
         except UnmaskError as error:
-            return Failure(self._dataset.pairs[index].id, str(error))
+            return Failure(self._dataset.ids[index], str(error))
 
 
 def _as_they_are(attempts: list[Faces | Failure]) -> list[Faces | Failure]:

@@ -2,27 +2,49 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import final
 
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from unmask.config import DataConfig, OcclusionConfig
 from unmask.data.pairing import Pair, find_pairs
-from unmask.data.report import PairingReport
+from unmask.data.report import PairingReport, Report
 from unmask.errors import UnmaskError
 from unmask.faces import Faces
 from unmask.images import dilate, load_image
 from unmask.occlusion import OcclusionFinder, build
 
 
+class FacesDataset(Dataset[Faces], ABC):
+    """Item i is the i-th picture, decoded, as `Faces` of batch 1."""
+
+    @property
+    @abstractmethod
+    def ids(self) -> tuple[str, ...]:
+        """The pictures' names, ascending."""
+
+    @property
+    @abstractmethod
+    def report(self) -> Report:
+        """What became of the files that were found; decoding has not happened yet."""
+
+    @property
+    @abstractmethod
+    def strict(self) -> bool:
+        """Stop at the first picture that cannot be decoded (heeded by `unmask.data.batches`)."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
 @final
-class PairedDataset(Dataset[Faces]):
+class PairedDataset(FacesDataset):
     """Item i is the i-th pair, decoded, as `Faces` of batch 1 at `resolution`.
 
     Attributes:
         pairs: the files, ascending by id.
-        report: what pairing found; decoding has not happened yet.
-        strict: stop at the first picture that cannot be decoded (heeded by `unmask.data.batches`).
     """
 
     def __init__(
@@ -37,14 +59,23 @@ class PairedDataset(Dataset[Faces]):
     ) -> None:
         """`dilate`: from occlusion to hole, in pixels at 256."""
         self.pairs = pairs
-        self.report = report
-        self.strict = strict
+        self._report = report
+        self._strict = strict
         self._resolution = resolution
         self._finder = finder
         self._dilate = dilate
 
-    def __len__(self) -> int:
-        return len(self.pairs)
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(pair.id for pair in self.pairs)
+
+    @property
+    def report(self) -> PairingReport:
+        return self._report
+
+    @property
+    def strict(self) -> bool:
+        return self._strict
 
     def __getitem__(self, index: int) -> Faces:
         """Decode one pair.
@@ -55,15 +86,24 @@ class PairedDataset(Dataset[Faces]):
         """
         pair = self.pairs[index]
         masked = load_image(pair.masked, self._resolution)
-        clean = None if pair.clean is None else load_image(pair.clean, self._resolution)
-        occlusion = self._finder.find(pair.id, masked, clean)[None]
+        clean = self.load_clean(index)
+        occlusion = self._finder.find(pair.id, masked, None if clean is None else clean[0])[None]
         return Faces(
             ids=(pair.id,),
             masked=masked[None],
             occlusion=occlusion,
             hole=dilate(occlusion, self._dilate),
-            clean=None if clean is None else clean[None],
+            clean=clean,
         )
+
+    def load_clean(self, index: int) -> Tensor | None:
+        """(1,3,R,R) in [-1,1], the clean picture alone; None where there is none.
+
+        Raises:
+            UnmaskError: the file cannot be decoded or is not square; names it.
+        """
+        path = self.pairs[index].clean
+        return None if path is None else load_image(path, self._resolution)[None]
 
 
 def load_dataset(config: DataConfig, occlusion: OcclusionConfig) -> PairedDataset:
@@ -71,12 +111,19 @@ def load_dataset(config: DataConfig, occlusion: OcclusionConfig) -> PairedDatase
     if config.resolution < 16:
         raise UnmaskError(f"data.resolution={config.resolution} pixels is too small; use 128, 256 or 1024.")
     pairs, report = find_pairs(config, occlusion)
+    return make_dataset(pairs, report, occlusion, resolution=config.resolution, strict=config.strict)
+
+
+def make_dataset(
+    pairs: tuple[Pair, ...], report: PairingReport, occlusion: OcclusionConfig, *, resolution: int, strict: bool
+) -> PairedDataset:
+    """Make pairs ready to be decoded, with the occlusions of the settings."""
     painted = {pair.id: pair.occlusion for pair in pairs if pair.occlusion is not None}
     return PairedDataset(
         pairs,
         report,
-        resolution=config.resolution,
+        resolution=resolution,
         finder=build(occlusion.source, painted),
         dilate=occlusion.dilate,
-        strict=config.strict,
+        strict=strict,
     )

@@ -1,20 +1,13 @@
-"""FFHQ and MaskedFace-Net as people have them on disk, paired by id.
-
-FFHQ (Karras et al. 2019) names its pictures ``NNNNN.png`` in folders of a thousand; MaskedFace-Net (Cabani et
-al. 2020) names them ``NNNNN_Mask.jpg`` where the mask is worn correctly (CMFD) and
-``NNNNN_Mask_Mouth_Chin.jpg``, ``NNNNN_Mask_Nose_Mouth.jpg``, ``NNNNN_Mask_Chin.jpg`` where it is not (IMFD).
-"""
+"""FFHQ and MaskedFace-Net as people have them on disk, paired by id."""
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from unmask.config import DataConfig, OcclusionConfig, OcclusionSource
 from unmask.data.report import PairingReport
+from unmask.data.scan import PAINT_SUFFIXES, PHOTO_SUFFIXES, clean_id, find_files, masked_id, suffixed_id
 from unmask.data.splits import select
 from unmask.errors import UnmaskError
 from unmask.occlusion.base import WAYS_OUT
@@ -25,10 +18,6 @@ MASKED_NAMES = ("cmfd", "masked", "imfd", "maskedface-net")
 """Folders below `data.root` tried for the masked pictures."""
 OCCLUSION_NAMES = ("occlusion", "occlusions", "painted")
 """Folders below `data.root` tried for painted occlusions."""
-
-PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
-PAINT_SUFFIXES = frozenset({".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
-_MASKED_STEM = re.compile(r"(?P<id>.+?)_mask(?:_(?:nose|mouth|chin))*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -66,9 +55,9 @@ def find_pairs(data: DataConfig, occlusion: OcclusionConfig) -> tuple[tuple[Pair
 
     # A folder named explicitly may hold pictures of any name; the root itself is searched for _Mask files
     # alone.
-    masked, duplicates = _files(masked_dir, PHOTO_SUFFIXES, _suffixed_id if masked_dir == root else _masked_id)
-    clean, more = ({}, []) if clean_dir is None else _files(clean_dir, PHOTO_SUFFIXES, _clean_id)
-    painted, most = ({}, []) if painted_dir is None else _files(painted_dir, PAINT_SUFFIXES, _masked_id)
+    masked, duplicates = find_files(masked_dir, PHOTO_SUFFIXES, suffixed_id if masked_dir == root else masked_id)
+    clean, more = ({}, []) if clean_dir is None else find_files(clean_dir, PHOTO_SUFFIXES, clean_id)
+    painted, most = ({}, []) if painted_dir is None else find_files(painted_dir, PAINT_SUFFIXES, masked_id)
     if not masked:
         raise UnmaskError(
             f"{masked_dir}: no pictures named NNNNN_Mask.jpg, there or in folders below; "
@@ -128,42 +117,6 @@ def _folder(root: Path, given: str | None, key: str, names: tuple[str, ...]) -> 
 def _masked_dir(root: Path, given: str | None) -> Path:
     """The folder of masked pictures; `root` itself where it holds no folder of a known name."""
     return _folder(root, given, "data.masked_dir", MASKED_NAMES) or root
-
-
-def _files(
-    folder: Path, suffixes: frozenset[str], id_of: Callable[[str], str | None]
-) -> tuple[dict[str, Path], list[Path]]:
-    """Map ids to files below `folder`; a second file of an id (by path, ascending) goes to the list."""
-    files: dict[str, Path] = {}
-    duplicates: list[Path] = []
-    for directory, below, names in os.walk(folder, followlinks=True):
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        for name in sorted(names):
-            path = Path(directory, name)
-            id = id_of(path.stem)
-            if path.suffix.lower() not in suffixes or id is None or name.startswith("."):
-                continue
-            if id in files:
-                duplicates.append(path)
-            else:
-                files[id] = path
-    return files, duplicates
-
-
-def _suffixed_id(stem: str) -> str | None:
-    """The id of a file named in MaskedFace-Net's way, None for any other name."""
-    match = _MASKED_STEM.fullmatch(stem)
-    return match["id"] if match else None
-
-
-def _masked_id(stem: str) -> str:
-    """The id of a file in a folder of masked pictures: without MaskedFace-Net's suffix, if it has one."""
-    return _suffixed_id(stem) or stem
-
-
-def _clean_id(stem: str) -> str | None:
-    """The id of a clean file; masked pictures that lie in the same folder are none."""
-    return None if _suffixed_id(stem) else stem
 
 
 def _choose(usable: list[str], data: DataConfig) -> list[str]:

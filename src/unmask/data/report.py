@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,8 +12,20 @@ NAMED = 5
 """How many ids or files of a kind the summary names; the rest is counted."""
 
 
+class Report(ABC):
+    """What a run log says about where pictures come from."""
+
+    @abstractmethod
+    def summary(self) -> str:
+        """A few lines for the run log."""
+
+    @abstractmethod
+    def with_undecodable(self, failures: tuple[Failure, ...]) -> Report:
+        """The same report after the pictures were decoded."""
+
+
 @dataclass(frozen=True)
-class PairingReport:
+class PairingReport(Report):
     """The outcome of pairing the folders by id, and (once they were decoded) of reading the pictures.
 
     Attributes:
@@ -38,11 +51,9 @@ class PairingReport:
     undecodable: tuple[Failure, ...] = ()
 
     def with_undecodable(self, failures: tuple[Failure, ...]) -> PairingReport:
-        """The same report after the pictures were decoded."""
         return replace(self, undecodable=failures)
 
     def summary(self) -> str:
-        """A few lines for the run log."""
         clean = "no clean pictures" if self.clean_dir is None else f"clean: {self.clean_dir}"
         painted = "" if self.occlusion_dir is None else f", occlusion: {self.occlusion_dir}"
         lines = [
@@ -56,12 +67,50 @@ class PairingReport:
         ):
             if names:
                 lines.append(f"{len(names)} {what}: {_named(names)}")
-        if self.undecodable:
-            lines.append(f"{len(self.undecodable)} skipped while decoding:")
-            lines.extend(f"  {failure.id}: {failure.reason}" for failure in self.undecodable)
-        return "\n".join(lines)
+        return "\n".join([*lines, *_skipped(self.undecodable)])
+
+
+@dataclass(frozen=True)
+class DrawingReport(Report):
+    """The outcome of looking for clean faces to draw face masks on.
+
+    Attributes:
+        folder: where they were looked for.
+        found: how many pictures there are, before the split, the ids that are evaluated and `training.limit`.
+        used: the ids that are used, ascending.
+        implausible: pictures without the landmarks of an aligned face, and why; not used.
+        duplicates: files whose id was already taken by another file; that other one is used.
+        undecodable: pictures that could not be read, and why.
+    """
+
+    folder: Path
+    found: int
+    used: tuple[str, ...]
+    implausible: tuple[Failure, ...] = ()
+    duplicates: tuple[Path, ...] = ()
+    undecodable: tuple[Failure, ...] = ()
+
+    def with_undecodable(self, failures: tuple[Failure, ...]) -> DrawingReport:
+        return replace(self, undecodable=failures)
+
+    def summary(self) -> str:
+        lines = [f"Face masks are drawn on {len(self.used)} clean faces, of {self.found} pictures in {self.folder}"]
+        for reason in sorted({failure.reason for failure in self.implausible}):
+            ids = tuple(failure.id for failure in self.implausible if failure.reason == reason)
+            lines.append(f"{len(ids)} left out, {reason}: {_named(ids)}")
+        if self.duplicates:
+            files = tuple(str(path) for path in self.duplicates)
+            lines.append(f"{len(files)} second file of an id, ignored: {_named(files)}")
+        return "\n".join([*lines, *_skipped(self.undecodable)])
 
 
 def _named(names: tuple[str, ...]) -> str:
     """The first few names; the rest only as dots."""
     return ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
+
+
+def _skipped(failures: tuple[Failure, ...]) -> list[str]:
+    """A line for each picture that could not be decoded, and a heading if there are any."""
+    if not failures:
+        return []
+    return [f"{len(failures)} skipped while decoding:", *(f"  {failure.id}: {failure.reason}" for failure in failures)]

@@ -14,8 +14,7 @@ def split_of(id: str, *, seed: int, val_fraction: float, test_fraction: float) -
     A hash of seed and id is read as a number in [0,1): test below `test_fraction`, then val, then train. It
     looks at no other id, so adding or removing pictures moves none; the shares hold in expectation.
     """
-    digest = hashlib.sha256(f"{seed}/{id}".encode()).digest()
-    position = int.from_bytes(digest[:8], "big") / 2**64
+    position = _position(f"{seed}/{id}")
     if position < test_fraction:
         return Split.test
     if position < test_fraction + val_fraction:
@@ -24,7 +23,7 @@ def split_of(id: str, *, seed: int, val_fraction: float, test_fraction: float) -
 
 
 def select(ids: list[str], *, split: Split, seed: int, val_fraction: float, test_fraction: float) -> list[str]:
-    """The ids of one part, in the order given.
+    """The ids of one part, in the order given; `Split.auto` keeps all, as `Split.all` does.
 
     Raises:
         UnmaskError: fractions outside [0,1] or summing to more than 1.
@@ -34,8 +33,21 @@ def select(ids: list[str], *, split: Split, seed: int, val_fraction: float, test
             f"data.val_fraction={val_fraction} and data.test_fraction={test_fraction} must not be negative "
             "and must not sum to more than 1."
         )
-    if split is Split.all:
+    if split in (Split.auto, Split.all):
         return list(ids)
     return [
         id for id in ids if split_of(id, seed=seed, val_fraction=val_fraction, test_fraction=test_fraction) is split
     ]
+
+
+def in_masked_half(id: str) -> bool:
+    """Whether unpaired training sees `id` with its face mask; the other half of all ids it sees without one.
+
+    A hash of its own, so that the halves of every part of the split are about equal.
+    """
+    return _position(f"unpaired/{id}") < 0.5
+
+
+def _position(text: str) -> float:
+    """A hash of `text` as a number in [0,1)."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64

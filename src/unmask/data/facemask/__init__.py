@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from unmask.data.facemask.cloth import COLOURS
+from unmask.data.facemask.colours import COLOURS, colour_of
 from unmask.data.facemask.draw import DrawnMask, draw_mask
+from unmask.data.facemask.plausible import implausible
 from unmask.data.facemask.shape import FaceShape
 
-__all__ = ["COLOURS", "DrawnMask", "FaceShape", "draw_mask"]
+__all__ = ["COLOURS", "DrawnMask", "FaceShape", "colour_of", "draw_mask", "implausible"]

@@ -6,16 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-COLOURS: dict[str, tuple[float, float, float]] = {
-    "light_blue": (0.58, 0.82, 0.95),
-    "white": (0.93, 0.94, 0.95),
-    "green": (0.60, 0.83, 0.74),
-    "black": (0.13, 0.13, 0.145),
-    "pink": (0.95, 0.74, 0.80),
-    "lavender": (0.76, 0.72, 0.90),
-    "blue": (0.36, 0.58, 0.83),
-}
-"""Reflectance of the cloth, linear in the picture's own values, RGB in [0,1]."""
 HEM = 0.075
 """Width of the folded upper edge, where the wire is, as a share of the cloth's height."""
 SEAM = 0.045

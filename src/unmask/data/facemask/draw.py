@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from unmask.data.facemask import light
-from unmask.data.facemask.cloth import COLOURS, weave
+from unmask.data.facemask.cloth import weave
+from unmask.data.facemask.colours import COLOURS
 from unmask.data.facemask.shape import FaceShape, Outline, fit_outline, surface
 from unmask.errors import UnmaskError
 from unmask.images import from_uint8, to_uint8

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -13,6 +12,7 @@ import torch
 
 from unmask import data, evaluation
 from unmask.config import Checkpoint, DataConfig, RunConfig, Split, TrainedMethodConfig
+from unmask.faces import TrainingBatch
 from unmask.methods.checkpoints import FOLDER, load_generator
 from unmask.methods.trained import TrainedMethod, check_size
 from unmask.runlog import RunLog
@@ -76,6 +76,19 @@ def train(
             step=step,
         )
 
+    def batches(start_step: int) -> Generator[TrainingBatch, None, None]:
+        return data.training_batches(
+            source,
+            pairing=method.pairing,
+            augmentation=augmentation,
+            batch_size=training.batch_size,
+            seed=settings.seed,
+            start_step=start_step,
+            rank=fabric.global_rank,
+            world=fabric.world_size,
+            num_workers=training.num_workers,
+        )
+
     precision = resolve_precision(training.precision, fabric.device)
     length = data.epoch_length(source, method.pairing)
     course = Course(training, data.steps_per_epoch(length, training.batch_size))
@@ -89,17 +102,7 @@ def train(
     )
     report = fit(
         method,
-        partial(
-            data.training_batches,
-            source,
-            pairing=method.pairing,
-            augmentation=augmentation,
-            batch_size=training.batch_size,
-            seed=settings.seed,
-            rank=fabric.global_rank,
-            world=fabric.world_size,
-            num_workers=training.num_workers,
-        ),
+        batches,
         config=training,
         course=course,
         name=config.name,

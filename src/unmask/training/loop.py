@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,7 +60,7 @@ class TrainingReport:
 
 def fit(
     method: TrainedMethod,
-    batches: Callable[[int], Iterator[TrainingBatch]],
+    batches: Callable[[int], Generator[TrainingBatch, None, None]],
     *,
     config: TrainingConfig,
     course: Course,
@@ -119,9 +120,8 @@ def fit(
     )
     task = bar.add_task("training", total=course.steps, completed=step, note="")
     meter = _Meter(config.batch_size)
-    stream = batches(step)
     method.train()
-    with bar, DeferredInterrupt() as interrupt:
+    with bar, DeferredInterrupt() as interrupt, closing(batches(step)) as stream:
         while step < course.steps:
             rate = course.learning_rate(step)
             for optimiser in optimisers.values():
@@ -239,7 +239,7 @@ class _Meter:
 
     def add(self, losses: Mapping[str, Tensor]) -> None:
         for name, loss in losses.items():
-            self._sums[name] = self._sums[name] + loss.double() if name in self._sums else loss.double()
+            self._sums[name] = self._sums[name] + loss if name in self._sums else loss
         self._count += 1
         now = time.perf_counter()
         self._stepping += now - self._resumed

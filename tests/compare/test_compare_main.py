@@ -67,14 +67,14 @@ def test_other_ids_need_common_and_the_file_says_so(capfd: pytest.CaptureFixture
     assert "inpaint has 2 and lacks 1 (00002)" in refused(capfd)
     assert main(["--common"]) == 0
     text = Path("outputs/compare/compare.md").read_text()
-    assert "Only the 2 pictures that all runs have are compared: copy has 3." in text
+    assert "Pictures that not all runs have are left out: copy has 3, of which 2 are compared." in text
     assert "| copy | 2 |" in text and "2.00 [" in text
 
 
 def test_unfinished_runs(capfd: pytest.CaptureFixture[str]) -> None:
     make_run(Path("outputs/a"), {"hole/psnr": [1.0]})
     make_run(Path("outputs/b"), {"hole/psnr": [2.0]}, method="inpaint", complete=False)
-    assert "outputs/b (1 pictures so far)" in refused(capfd, "outputs/a", "outputs/b")
+    assert "outputs/b (pictures so far: 1)" in refused(capfd, "outputs/a", "outputs/b")
     assert main([]) == 0  # by default the finished ones
     text = Path("outputs/compare/compare.md").read_text()
     assert "Left out, since not finished: outputs/b." in text and "inpaint" not in text

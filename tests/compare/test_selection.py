@@ -29,7 +29,7 @@ def test_other_ids_are_refused_with_counts_and_the_first_few(tmp_path: Path) -> 
     message = str(caught.value)
     assert "second has 2 and lacks 7 (00002, 00003, 00004, 00005, 00006, …)" in message
     assert "first" not in message  # lacks nothing
-    assert "on the 2 ids that all have with --common" in message
+    assert "Ids that all have: 2; to compare on those, add --common." in message
     assert ids_to_compare(runs, NAMES, common=True) == ("00000", "00001")
 
 
@@ -54,7 +54,7 @@ def test_unfinished_runs_are_refused_by_name(tmp_path: Path) -> None:
         for complete in (True, False)
     ]
     refuse_incomplete(runs[:1])
-    with pytest.raises(UnmaskError, match=r"False \(1 pictures so far\).*--incomplete") as caught:
+    with pytest.raises(UnmaskError, match=r"False \(pictures so far: 1\).*--incomplete") as caught:
         refuse_incomplete(runs)
     assert str(tmp_path / "True") not in str(caught.value)
 

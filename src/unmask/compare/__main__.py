@@ -102,7 +102,9 @@ def remarks(runs: Sequence[FinishedRun], names: Sequence[str], ids: Sequence[str
     differing = differences_in_data(runs)
     found = []
     if more:
-        found.append(f"Only the {len(ids)} pictures that all runs have are compared: {', '.join(more)}.")
+        found.append(
+            f"Pictures that not all runs have are left out: {', '.join(more)}, of which {len(ids)} are compared."
+        )
     if unfinished:
         found.append(f"Not finished: {', '.join(unfinished)}.")
     if differing:

@@ -17,7 +17,7 @@ def refuse_incomplete(runs: Sequence[FinishedRun]) -> None:
     Raises:
         UnmaskError: some are not; names them.
     """
-    incomplete = [f"{run.folder} ({len(run.records)} pictures so far)" for run in runs if not run.result.complete]
+    incomplete = [f"{run.folder} (pictures so far: {len(run.records)})" for run in runs if not run.result.complete]
     if incomplete:
         raise UnmaskError(
             f"Not finished: {', '.join(incomplete)}. Finish a run with the same command and hydra.run.dir=DIR, "
@@ -55,7 +55,7 @@ def ids_to_compare(runs: Sequence[FinishedRun], names: Sequence[str], *, common:
     ]
     if lacking and not (common and shared):
         way_out = (
-            f"Compare on the {len(shared)} ids that all have with --common."
+            f"Ids that all have: {len(shared)}; to compare on those, add --common."
             if shared
             else "No id is in all of them; name other runs."
         )

@@ -67,7 +67,8 @@ def draw_grid(rows: Sequence[GridRow], titles: Sequence[str] = TITLES) -> np.nda
     canvas = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(canvas)
     for column, title in enumerate(titles):
-        draw.text((left + column * (cell + GAP) + cell / 2, top / 2), title, fill="black", font=font, anchor="mm")
+        centre = (left + column * (cell + GAP) + cell / 2, top / 2)
+        draw.text(centre, title, fill="black", font=font, anchor="mm", align="center")
     for index, row in enumerate(rows):
         y = top + index * (cell + GAP)
         draw.text((left - 2 * GAP, y + cell / 2), row.id, fill="black", font=font, anchor="rm")

@@ -29,18 +29,18 @@ def config_hash(config: DictConfig, *, resolve: bool = True) -> str:
         config: a composed configuration, or one read back from a run's config.yaml.
         resolve: replace interpolations by their values first.
     """
-    text = json.dumps(_influential(config, resolve=resolve), sort_keys=True)
+    text = json.dumps(influential(config, resolve=resolve), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def differences(one: DictConfig, other: DictConfig) -> list[str]:
     """The keys with influence whose values differ, as ``key: one -> other``."""
-    before, after = _influential(one), _influential(other)
+    before, after = influential(one), influential(other)
     keys = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
     return [f"{key}: {before.get(key)} -> {after.get(key)}" for key in keys]
 
 
-def _influential(config: DictConfig, *, resolve: bool = True) -> dict[str, Any]:
+def influential(config: DictConfig, *, resolve: bool = True) -> dict[str, Any]:
     """Dotted keys and plain values of everything that influences the results."""
     plain = OmegaConf.to_container(config, resolve=resolve, enum_to_str=True)
     flat = dict(_flatten(plain))

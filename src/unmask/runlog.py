@@ -5,7 +5,8 @@ Tags are chosen so that runs of different methods line up in TensorBoard:
     ``losses/NAME`` a curve per loss, over steps, mean of all pictures
     ``losses/NAME/ID`` the same for one picture
     ``pictures/...`` pictures
-Everything, hparams included, is in one event file, so a run directory is one run.
+Everything, hparams included, is in one event file, so a run directory is one run. Of several runs' hparams tables
+TensorBoard shows the columns that the first one declares, so every run declares all columns there are.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any, TextIO, final
 from torch import Tensor
 
 from unmask.images import to_uint8
+from unmask.options import option_kinds
 
 
 class RunLog(ABC):
@@ -35,14 +37,12 @@ class RunLog(ABC):
         """A (3,H,W) RGB picture in [-1,1] (clamped)."""
 
     @abstractmethod
-    def hparams(self, settings: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+    def hparams(self, settings: Mapping[str, Any], metrics: Mapping[str, float | None]) -> None:
         """The row of this run in TensorBoard's HPARAMS table, once, at the end.
 
         Args:
-            settings: nested configuration; keys are joined by dots, and what is no number, truth value or
-            string
-                becomes its ``str``.
-            metrics: name -> mean, logged under ``metrics/NAME``.
+            settings: nested configuration; see `flatten`.
+            metrics: name -> mean, logged under ``metrics/NAME``; None is a column without a value, so give every name.
         """
 
     @abstractmethod
@@ -82,12 +82,17 @@ class TensorBoardLog(RunLog):
     def image(self, tag: str, image: Tensor, step: int) -> None:
         self._writer.add_image(tag, to_uint8(image), step, dataformats="HWC")
 
-    def hparams(self, settings: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+    def hparams(self, settings: Mapping[str, Any], metrics: Mapping[str, float | None]) -> None:
         from torch.utils.tensorboard.summary import hparams
 
-        tagged = {f"metrics/{name}": float(value) for name, value in metrics.items()}
+        own = flatten(settings)
+        tagged = {f"metrics/{name}": float(value) for name, value in metrics.items() if value is not None}
+        # torch makes columns from values: those of the options are examples, 0.0 or "", which are not logged
+        examples = {**own, **{key: kind() for key, kind in option_kinds().items()}}
+        columns, _, _ = hparams(dict(sorted(examples.items())), {f"metrics/{name}": 0.0 for name in metrics})
+        _, start, end = hparams(own, tagged)
         # SummaryWriter.add_hparams opens a second event directory, which TensorBoard shows as a second run
-        for summary in hparams(flatten(settings), tagged):
+        for summary in (columns, start, end):
             self._writer.file_writer.add_summary(summary)
         for tag, value in tagged.items():
             self.scalar(tag, value, 0)
@@ -114,7 +119,7 @@ class NullRunLog(RunLog):
     def image(self, tag: str, image: Tensor, step: int) -> None:
         pass
 
-    def hparams(self, settings: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+    def hparams(self, settings: Mapping[str, Any], metrics: Mapping[str, float | None]) -> None:
         pass
 
     def flush(self) -> None:
@@ -125,13 +130,17 @@ class NullRunLog(RunLog):
 
 
 def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, bool | int | float | str]:
-    """Nested settings -> one level with dotted keys and values that TensorBoard's hparams take."""
+    """Nested settings -> one level with dotted keys and values that TensorBoard's hparams take.
+
+    What is no number, truth value or string becomes its ``str``. None is left out, which is an empty cell: TensorBoard
+    cannot sort a column that holds a word among numbers.
+    """
     flat: dict[str, bool | int | float | str] = {}
     for key, value in settings.items():
         if isinstance(value, Mapping):
             flat |= flatten(value, f"{prefix}{key}.")
         elif isinstance(value, (bool, int, float, str)):
             flat[f"{prefix}{key}"] = value
-        else:
+        elif value is not None:
             flat[f"{prefix}{key}"] = str(value)
     return flat

@@ -273,6 +273,7 @@ def test_grid_has_a_row_per_picture_and_titled_columns(tmp_path: Path) -> None:
 
 def test_everything_is_in_one_event_file(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
     with TensorBoardLog(tmp_path) as run_log:
         go(Recorder(), tmp_path, run_log=run_log)
@@ -287,6 +288,10 @@ def test_everything_is_in_one_event_file(tmp_path: Path) -> None:
     }
     scalars = reader.Tags()["scalars"]
     assert "metrics/visible/max_abs_change" in scalars
+    assert "metrics/hole/psnr" not in scalars  # there is no clean picture
+    experiment = HParamsPluginData.FromString(reader.PluginTagToContent("hparams")["_hparams_/experiment"]).experiment
+    declared = [info.name.tag for info in experiment.metric_infos]
+    assert declared == [f"metrics/{name}" for name in (*NAMES, "seconds_per_image")]
     assert [(e.step, e.value) for e in reader.Scalars("losses/total")] == [(0, 2.0), (1, 3.0), (2, 4.0)]
     assert [e.value for e in reader.Scalars("losses/total/00001")] == [1.0, 2.0, 3.0]
     assert "losses/total/00004" not in scalars  # beyond grid_rows

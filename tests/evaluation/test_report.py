@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from unmask.evaluation.metrics import IDENTICAL, NAMES, Measurement
+from unmask.evaluation.ranking import best_mean
 from unmask.evaluation.records import PictureRecord, append_record, read_records, write_records
 from unmask.evaluation.report import markdown_table, terminal_table
 from unmask.evaluation.summary import RunInfo, summarise
@@ -47,3 +48,10 @@ def test_tables_show_every_result_and_mark_what_is_missing() -> None:
     assert "15.00* [" in lines[2]
     assert lines[3].split("|")[3].strip() == "–"
     assert terminal_table(results).row_count == len(NAMES) + 2
+
+
+def test_the_best_is_the_largest_or_the_smallest_and_only_where_they_differ() -> None:
+    assert best_mean("hole/psnr", [1.0, 3.0, 2.0]) == 3.0
+    assert best_mean("hole/lpips", [1.0, 3.0, 2.0]) == 1.0
+    assert best_mean("hole/lpips", [1.0, 1.0]) is None
+    assert best_mean("hole/lpips", [1.0]) is best_mean("hole/lpips", []) is None

@@ -217,10 +217,8 @@ def _report(
     grid = _write_grid(rows, outputs)
     if grid is not None:
         run_log.image("pictures/grid", from_uint8(grid), 0)
-    means = {name: summary.mean for name, summary in result.metrics.items() if summary.mean is not None}
-    if result.seconds_per_image is not None:
-        means["seconds_per_image"] = result.seconds_per_image
-    run_log.hparams(result.run.settings, means)
+    means = {name: summary.mean for name, summary in result.metrics.items()}
+    run_log.hparams(result.run.settings, means | {"seconds_per_image": result.seconds_per_image})
     run_log.flush()
     return grid
 

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from rich.table import Table
 from torch import Tensor
 
+from unmask.evaluation.markdown import markdown_header, markdown_row
 from unmask.evaluation.metrics import HIGHER_IS_BETTER, NAMES
 from unmask.evaluation.summary import EvaluationResult, MetricSummary
 from unmask.files import atomic_path
@@ -22,6 +23,7 @@ CELL_LIMIT = 512
 GAP = 4
 ABSENT = 224
 """Grey level of the cell of a picture that is not there."""
+ABSENT_NUMBER = "–"
 DIGITS = {
     "whole/psnr": 2,
     "whole/ssim": 3,
@@ -36,43 +38,41 @@ DIGITS = {
 
 @dataclass(frozen=True)
 class GridRow:
-    """The pictures of one face, (H,W,3) uint8 each; None where there is none."""
+    """The pictures of one face, (H,W,3) uint8 each, one per column; None where there is none."""
 
     id: str
-    input: np.ndarray
-    raw: np.ndarray
-    composite: np.ndarray
-    clean: np.ndarray | None
+    pictures: tuple[np.ndarray | None, ...]
 
     @classmethod
     def from_tensors(cls, id: str, *, masked: Tensor, raw: Tensor, composite: Tensor, clean: Tensor | None) -> GridRow:
-        """Pictures (3,H,W) in [-1,1]."""
-        return cls(
-            id,
-            to_uint8(masked),
-            to_uint8(raw),
-            to_uint8(composite),
-            None if clean is None else to_uint8(clean),
-        )
+        """Pictures (3,H,W) in [-1,1], for the columns `TITLES`."""
+        pictures = (masked, raw, composite, clean)
+        return cls(id, tuple(None if picture is None else to_uint8(picture) for picture in pictures))
 
 
-def draw_grid(rows: Sequence[GridRow]) -> np.ndarray:
-    """A row per face, `TITLES` above the columns and the ids at the left -> (H,W,3) uint8 on white."""
+def draw_grid(rows: Sequence[GridRow], titles: Sequence[str] = TITLES) -> np.ndarray:
+    """A row per face, `titles` above the columns and the ids at the left -> (H,W,3) uint8 on white.
+
+    A title may have several lines; `wrap_title` makes a long one fit its column.
+    """
     assert rows, "a grid of nothing"
-    cell = min(CELL_LIMIT, rows[0].input.shape[0])
-    font = ImageFont.load_default(size=max(11, cell // 14))
+    assert all(len(row.pictures) == len(titles) for row in rows), "a picture, or None, for every title"
+    cell = cell_size(rows)
+    font = _font(cell)
     left = max(round(font.getlength(row.id)) for row in rows) + 3 * GAP
     ascent, descent = font.getmetrics() if isinstance(font, ImageFont.FreeTypeFont) else (11, 3)
-    top = ascent + descent + 2 * GAP
-    size = (left + len(TITLES) * (cell + GAP), top + len(rows) * (cell + GAP))
+    lines = max(title.count("\n") + 1 for title in titles)
+    top = lines * (ascent + descent) + 2 * GAP
+    size = (left + len(titles) * (cell + GAP), top + len(rows) * (cell + GAP))
     canvas = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(canvas)
-    for column, title in enumerate(TITLES):
-        draw.text((left + column * (cell + GAP) + cell / 2, top / 2), title, fill="black", font=font, anchor="mm")
+    for column, title in enumerate(titles):
+        centre = (left + column * (cell + GAP) + cell / 2, top / 2)
+        draw.text(centre, title, fill="black", font=font, anchor="mm", align="center")
     for index, row in enumerate(rows):
         y = top + index * (cell + GAP)
         draw.text((left - 2 * GAP, y + cell / 2), row.id, fill="black", font=font, anchor="rm")
-        for column, pixels in enumerate((row.input, row.raw, row.composite, row.clean)):
+        for column, pixels in enumerate(row.pictures):
             if pixels is None:
                 picture = Image.new("RGB", (cell, cell), (ABSENT, ABSENT, ABSENT))
                 ImageDraw.Draw(picture).text((cell / 2, cell / 2), "none", fill="black", font=font, anchor="mm")
@@ -82,6 +82,29 @@ def draw_grid(rows: Sequence[GridRow]) -> np.ndarray:
                     picture = picture.resize((cell, cell), Image.Resampling.LANCZOS)
             canvas.paste(picture, (left + column * (cell + GAP), y))
     return np.asarray(canvas)
+
+
+def cell_size(rows: Sequence[GridRow]) -> int:
+    """Side of the grid's cells in pixels: that of the pictures, up to `CELL_LIMIT`."""
+    return min(CELL_LIMIT, next(picture.shape[0] for picture in rows[0].pictures if picture is not None))
+
+
+def wrap_title(title: str, cell: int) -> str:
+    """`title` broken into lines that fit above a column of `cell` pixels; within words where there is no other way."""
+    font = _font(cell)
+    lines = [""]
+    for word in title.split():
+        joined = f"{lines[-1]} {word}".strip()
+        if font.getlength(joined) <= cell:
+            lines[-1] = joined
+            continue
+        if lines[-1]:
+            lines.append("")
+        for character in word:
+            if lines[-1] and font.getlength(lines[-1] + character) > cell:
+                lines.append("")
+            lines[-1] += character
+    return "\n".join(lines)
 
 
 def save_grid(grid: np.ndarray, path: Path) -> None:
@@ -97,41 +120,50 @@ def terminal_table(results: Sequence[EvaluationResult]) -> Table:
     for result in results:
         table.add_column(f"{result.run.method} (n={result.n})", justify="right")
     for name in NAMES:
-        table.add_row(_label(name), *(format_metric(name, result.metrics[name]) for result in results))
-    table.add_row("seconds per picture", *(_number(result.seconds_per_image, 2) for result in results))
-    table.add_row("peak memory, MB", *(_number(result.peak_memory_mb, 0) for result in results))
+        table.add_row(metric_label(name), *(format_metric(name, result.metrics[name]) for result in results))
+    table.add_row("seconds per picture", *(format_number(result.seconds_per_image, 2) for result in results))
+    table.add_row("peak memory, MB", *(format_number(result.peak_memory_mb, 0) for result in results))
     return table
 
 
 def markdown_table(results: Sequence[EvaluationResult], names: Sequence[str] = NAMES) -> str:
     """Results down, metrics across, in GitHub's Markdown."""
-    header = ["method", "n", *(_label(name) for name in names), "s per picture", "peak MB"]
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    header = ["method", "n", *(metric_label(name) for name in names), "s per picture", "peak MB"]
+    lines = markdown_header(header)
     for result in results:
         cells = [
             result.run.method,
             str(result.n),
             *(format_metric(name, result.metrics[name]) for name in names),
-            _number(result.seconds_per_image, 2),
-            _number(result.peak_memory_mb, 0),
+            format_number(result.seconds_per_image, 2),
+            format_number(result.peak_memory_mb, 0),
         ]
-        lines.append("| " + " | ".join(cells) + " |")
+        lines.append(markdown_row(cells))
     return "\n".join(lines) + "\n"
 
 
 def format_metric(name: str, summary: MetricSummary) -> str:
     """The mean with its interval, "–" where there is none, "*" where pictures are missing from it."""
     if summary.mean is None or summary.ci95 is None:
-        return "–"
-    digits = DIGITS[name]
-    low, high = summary.ci95
+        return ABSENT_NUMBER
     star = "" if summary.reason is None else "*"
-    return f"{summary.mean:.{digits}f}{star} [{low:.{digits}f}, {high:.{digits}f}]"
+    return f"{format_number(summary.mean, DIGITS[name])}{star} {format_interval(name, *summary.ci95)}"
 
 
-def _label(name: str) -> str:
+def format_interval(name: str, low: float, high: float) -> str:
+    """The limits of an interval, with the digits of metric `name`."""
+    return f"[{format_number(low, DIGITS[name])}, {format_number(high, DIGITS[name])}]"
+
+
+def format_number(value: float | None, digits: int) -> str:
+    """`value` with that many digits after the point, "–" where there is none."""
+    return ABSENT_NUMBER if value is None else f"{value:.{digits}f}"
+
+
+def metric_label(name: str) -> str:
+    """The name of a metric with an arrow towards the better."""
     return f"{name} {'↑' if HIGHER_IS_BETTER[name] else '↓'}"
 
 
-def _number(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+def _font(cell: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size=max(11, cell // 14))

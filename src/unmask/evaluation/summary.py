@@ -125,12 +125,13 @@ def summarise(
         n=len(records),
         seconds_per_image=float(np.mean([record.seconds for record in records])) if records else None,
         peak_memory_mb=peak_memory_mb,
-        metrics={name: _summarise_metric(name, records, bootstrap_samples, run.seed) for name in NAMES},
+        metrics={name: summarise_metric(name, records, bootstrap_samples, run.seed) for name in NAMES},
         failures=tuple(failures),
     )
 
 
-def _summarise_metric(name: str, records: Sequence[PictureRecord], samples: int, seed: int) -> MetricSummary:
+def summarise_metric(name: str, records: Sequence[PictureRecord], samples: int, seed: int) -> MetricSummary:
+    """The mean of metric `name` over the records that have a value, with its interval and what is missing."""
     measured = [record.measurements[name] for record in records]
     values = [one.value for one in measured if one.value is not None]
     reasons = Counter(one.reason for one in measured if one.reason is not None)

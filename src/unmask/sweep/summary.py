@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from unmask.evaluation.markdown import markdown_header, markdown_row
 from unmask.evaluation.metrics import HIGHER_IS_BETTER
+from unmask.evaluation.ranking import best_mean
 from unmask.files import atomic_path, write_text
 from unmask.sweep.jobs import Job, Metric
 
@@ -56,13 +58,13 @@ def write_markdown(jobs: list[Job], keys: list[str], path: Path) -> None:
     labels = keys or ["job"]
     arrows = [f"{name} {'↓' if smaller_is_better(name) else '↑'}" for name in shown]
     lines = ["# Sweep over " + (", ".join(keys) or "nothing"), ""]
-    lines += [_row([*labels, "n", "s/picture", *arrows]), _row(["---"] * (len(labels) + 2 + len(shown)))]
+    lines += markdown_header([*labels, "n", "s/picture", *arrows])
     for job in complete:
         cells = [_cell(job.metrics.get(name), _best(complete, name)) for name in shown]
         seconds = job.report.get("seconds_per_image")
         time = "–" if seconds is None else f"{seconds:.2f}"
         names = [job.values.get(key, "") for key in keys] or [job.name]
-        lines.append(_row([*names, str(job.report.get("n", 0)), time, *cells]))
+        lines.append(markdown_row([*names, str(job.report.get("n", 0)), time, *cells]))
     lines += ["", "Mean over the pictures [95 % bootstrap interval]; bold: the best mean.", ""]
     pictures = [job for job in complete if job.report.get("failures")]
     if pictures:
@@ -77,10 +79,7 @@ def write_markdown(jobs: list[Job], keys: list[str], path: Path) -> None:
 
 
 def _best(jobs: list[Job], name: str) -> float | None:
-    means = [job.metrics[name].mean for job in jobs if name in job.metrics]
-    if len(set(means)) < 2:
-        return None  # nothing to point out
-    return min(means) if smaller_is_better(name) else max(means)
+    return best_mean(name, [job.metrics[name].mean for job in jobs if name in job.metrics])
 
 
 def _cell(metric: Metric | None, best: float | None) -> str:
@@ -88,7 +87,3 @@ def _cell(metric: Metric | None, best: float | None) -> str:
         return "–"
     mean = f"{metric.mean:.4g}"
     return f"{f'**{mean}**' if metric.mean == best else mean} [{metric.low:.4g}, {metric.high:.4g}]"
-
-
-def _row(cells: list[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -1,0 +1,130 @@
+"""Runs measured on the same pictures, and which of them can be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from unmask.compare.runs import FinishedRun
+from unmask.evaluation.bootstrap import Interval, mean_interval
+from unmask.evaluation.metrics import HIGHER_IS_BETTER, NAMES
+from unmask.evaluation.ranking import best_mean
+from unmask.evaluation.records import PictureRecord
+from unmask.evaluation.summary import MetricSummary, summarise_metric
+
+BOOTSTRAP_SAMPLES = 2000
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One metric of one run.
+
+    Attributes:
+        summary: its mean over the compared pictures, with its interval.
+        best: whether no other run has a better mean; False for all where all means are alike.
+        difference: mean over the pictures that both have of this run's value minus the best run's, with its 95 %
+            paired-bootstrap interval; None where there is no best or no such picture.
+        indistinguishable: not the best, but the interval of the difference contains 0, or there are too few pictures
+            for an interval.
+    """
+
+    summary: MetricSummary
+    best: bool
+    difference: Interval | None
+    indistinguishable: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """A run of the table.
+
+    Attributes:
+        name: tells it from the others.
+        run: what its directory holds.
+        seconds: the median wall time of a compared picture.
+        entries: by metric, for every name of `NAMES`.
+    """
+
+    name: str
+    run: FinishedRun
+    seconds: float
+    entries: Mapping[str, Entry]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs side by side.
+
+    Attributes:
+        ids: the compared pictures, ascending, the same for all runs.
+        resolution: of all pictures, in pixels.
+        rows: a run each, the best of the metric sorted by first.
+    """
+
+    ids: tuple[str, ...]
+    resolution: int
+    rows: tuple[Row, ...]
+
+
+def compare(
+    runs: Sequence[FinishedRun], names: Sequence[str], ids: Sequence[str], *, resolution: int, sort: str
+) -> Comparison:
+    """Means and differences over exactly `ids`, which every run has; sorted by metric `sort`, runs without it last."""
+    records = [_records(run, ids) for run in runs]
+    columns = {name: _entries(name, records) for name in NAMES}
+    rows = [
+        Row(
+            name,
+            run,
+            float(np.median([record.seconds for record in records[index]])),
+            {metric: columns[metric][index] for metric in NAMES},
+        )
+        for index, (name, run) in enumerate(zip(names, runs, strict=True))
+    ]
+    return Comparison(tuple(ids), resolution, tuple(sorted(rows, key=lambda row: _order(row, sort))))
+
+
+def _records(run: FinishedRun, ids: Sequence[str]) -> list[PictureRecord]:
+    by_id = {record.id: record for record in run.records}
+    return [by_id[id] for id in ids]
+
+
+def _entries(name: str, runs: Sequence[Sequence[PictureRecord]]) -> list[Entry]:
+    """The entries of metric `name`, one per run."""
+    summaries = [summarise_metric(name, records, BOOTSTRAP_SAMPLES, SEED) for records in runs]
+    best = best_mean(name, [summary.mean for summary in summaries if summary.mean is not None])
+    if best is None:
+        return [Entry(summary, False, None, False) for summary in summaries]
+    reference = runs[[summary.mean for summary in summaries].index(best)]
+    return [_entry(name, summary, best, records, reference) for summary, records in zip(summaries, runs, strict=True)]
+
+
+def _entry(
+    name: str,
+    summary: MetricSummary,
+    best: float,
+    records: Sequence[PictureRecord],
+    reference: Sequence[PictureRecord],
+) -> Entry:
+    if summary.mean is None:
+        return Entry(summary, False, None, False)
+    # Of each picture in both runs: what makes a picture hard for all methods drops out.
+    pairs = [
+        (one.measurements[name].value, other.measurements[name].value)
+        for one, other in zip(records, reference, strict=True)
+    ]
+    differences = [own - theirs for own, theirs in pairs if own is not None and theirs is not None]
+    difference = mean_interval(differences, samples=BOOTSTRAP_SAMPLES, seed=SEED) if differences else None
+    is_best = summary.mean == best
+    told = difference is not None and len(differences) > 1 and not difference.low <= 0.0 <= difference.high
+    return Entry(summary, is_best, difference, not is_best and not told)
+
+
+def _order(row: Row, metric: str) -> tuple[bool, float, str]:
+    mean = row.entries[metric].summary.mean
+    if mean is None:
+        return (True, 0.0, row.name)
+    return (False, -mean if HIGHER_IS_BETTER[metric] else mean, row.name)

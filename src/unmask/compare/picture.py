@@ -1,0 +1,100 @@
+"""The picture of a comparison: a face per row, a run per column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from unmask.compare.comparison import Comparison
+from unmask.compare.runs import FinishedRun
+from unmask.config import DataConfig, OcclusionConfig, Split
+from unmask.data import load_dataset
+from unmask.errors import UnmaskError
+from unmask.evaluation.report import GridRow, cell_size, draw_grid, wrap_title
+from unmask.faces import Faces
+from unmask.images import load_image, to_uint8
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The drawn grid, (H,W,3) uint8, and what there is to say about it; None where nothing is."""
+
+    grid: np.ndarray
+    note: str | None
+
+
+def choose_ids(comparison: Comparison, *, asked: Sequence[str] | None, rows: int) -> tuple[str, ...]:
+    """The faces to show: `asked` in that order, or the first `rows` by id.
+
+    Raises:
+        UnmaskError: one that is asked for is not among the compared ones.
+    """
+    if asked is None:
+        return comparison.ids[:rows]
+    unknown = [id for id in asked if id not in comparison.ids]
+    if unknown:
+        raise UnmaskError(f"--ids: {', '.join(unknown)} not among the {len(comparison.ids)} compared pictures.")
+    return tuple(dict.fromkeys(asked))
+
+
+def draw(comparison: Comparison, ids: Sequence[str], *, source: FinishedRun) -> Picture:
+    """Input, a composite per run in the order of the table, and the clean picture.
+
+    Args:
+        source: the run whose config.yaml says where input and clean pictures are; columns that cannot be had are left
+            out, and the note says so.
+    Raises:
+        UnmaskError: a composite is missing or damaged; names it.
+    """
+    columns = [(row.name, _composites(row.run, ids)) for row in comparison.rows]
+    try:
+        faces = _faces(source.config, ids)
+        note = None if _has_clean(faces) else "There are no clean pictures, so the picture has no such column."
+    except (UnmaskError, OSError) as error:
+        faces, note = {}, f"The picture has no columns for input and clean: {error}"
+
+    if faces:
+        columns.insert(0, ("input", [to_uint8(faces[id].masked[0]) for id in ids]))
+    if _has_clean(faces):
+        columns.append(("clean", [to_uint8(clean[0]) for id in ids if (clean := faces[id].clean) is not None]))
+    rows = [GridRow(id, tuple(pictures[index] for _, pictures in columns)) for index, id in enumerate(ids)]
+    cell = cell_size(rows)
+    return Picture(draw_grid(rows, [wrap_title(title, cell) for title, _ in columns]), note)
+
+
+def _composites(run: FinishedRun, ids: Sequence[str]) -> list[np.ndarray]:
+    missing = [id for id in ids if not run.composite(id).is_file()]
+    if missing:
+        raise UnmaskError(
+            f"{run.composite(missing[0])}: missing ({len(missing)} of {len(ids)} composites to show). "
+            "Show others with --ids or --rows, or leave this run out."
+        )
+    return [to_uint8(load_image(run.composite(id), run.result.run.resolution)) for id in ids]
+
+
+def _faces(config: DictConfig, ids: Sequence[str]) -> dict[str, Faces]:
+    """The pictures of `ids` that a run's configuration names.
+
+    Raises:
+        UnmaskError: they are not there, or the configuration is of another version.
+    """
+    try:
+        data = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(DataConfig), config.get("data") or {}))
+        found = OmegaConf.merge(OmegaConf.structured(OcclusionConfig), config.get("occlusion") or {})
+        occlusion = OmegaConf.to_object(found)
+    except OmegaConfBaseException as error:
+        raise UnmaskError(f"config.yaml: {' '.join(str(error).split())}.") from error
+    assert isinstance(data, DataConfig)
+    assert isinstance(occlusion, OcclusionConfig)
+    dataset = load_dataset(replace(data, ids=list(ids), split=Split.all, limit=None, strict=False), occlusion)
+    pictures = [dataset[index] for index in range(len(dataset))]
+    return {one.ids[0]: one for one in pictures}
+
+
+def _has_clean(faces: dict[str, Faces]) -> bool:
+    """A dataset has clean pictures for all ids or for none."""
+    return any(one.clean is not None for one in faces.values())

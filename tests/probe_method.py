@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -15,8 +16,8 @@ NOTES = "PROBE_NOTES"
 """Environment variable: the file in which the asked ids are noted, a line each."""
 SECONDS = "PROBE_SECONDS"
 """Environment variable: how long a picture takes."""
-USER_MISTAKE, BUG = 13.0, 14.0
-"""Values of `method.radius` that fail."""
+USER_MISTAKE, BUG, KILLED = 13.0, 14.0, 15.0
+"""Values of `method.radius` that fail; the last one kills its own process."""
 
 
 class Probe(Method):
@@ -38,4 +39,6 @@ class Probe(Method):
             raise UnmaskError("method.radius=13 brings bad luck; choose another.")
         if self.value == BUG:
             raise RuntimeError("the programmer's fault")
+        if self.value == KILLED:
+            os.kill(os.getpid(), signal.SIGKILL)
         return Reconstruction(faces.ids, faces.masked * 0)

@@ -17,7 +17,7 @@ from probe_method import NOTES
 from unmask.config import register
 from unmask.config_dir import config_dir
 from unmask.sweep import summarise
-from unmask.sweep.jobs import read_jobs
+from unmask.sweep.jobs import read_jobs, record_death
 from unmask.sweep.naming import MAX_NAME, job_name, register_resolvers, shorten, sweep_name, swept_keys
 
 Cli = Callable[..., Answer]
@@ -173,6 +173,17 @@ def test_a_job_that_was_killed_is_not_complete(tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         summarise(tmp_path, ["method.radius"])
     assert rows(tmp_path)[0]["status"] == "failed"
+
+
+def test_a_death_is_noted_even_where_the_job_never_started(tmp_path: Path) -> None:
+    make_job(tmp_path, ["method.radius=1"], 3.0)
+    for value in (1, 2):
+        record_death(tmp_path / f"method.radius={value}", [f"method.radius={value}"], "the machine was lost")
+    done, lost = read_jobs(tmp_path, ["method.radius"])
+    assert done.complete  # it died after its last file was written
+    assert (lost.name, lost.values, lost.reason) == (
+        "method.radius=2", {"method.radius": "2"}, "the machine was lost",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

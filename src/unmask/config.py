@@ -398,6 +398,62 @@ class TrainingConfig:
 
 
 @dataclass
+class SubmititConfig:
+    """Jobs of a sweep through submitit; hydra/launcher=unmask_local."""
+
+    _target_: str = MISSING
+    """The launcher, one of `hydra_plugins.unmask_launchers`."""
+    submitit_folder: str = "${hydra.sweep.dir}/.submitit/%j"
+    """Where each job's log is; %j is its id."""
+    name: str = "unmask"
+    """The jobs' name."""
+    timeout_min: int = 240
+    """Minutes a job may take."""
+    max_num_timeout: int = 3
+    """A job that takes longer is started again this many times, and goes on with the pictures it did not finish."""
+    gpus_per_node: int | None = 1
+    """GPUs a job sees; null: none. unmask_local shows the same ones to every job."""
+
+
+@dataclass
+class SlurmConfig(SubmititConfig):
+    """Jobs of a sweep as an array of Slurm jobs; hydra/launcher=unmask_slurm."""
+
+    partition: str | None = None
+    """null: the cluster's default."""
+    cpus_per_task: int = 4
+    """Processor cores a job gets."""
+    mem_gb: float = 16
+    """Memory a job gets, in GB."""
+    array_parallelism: int = 16
+    """At most this many jobs at the same time."""
+    account: str | None = None
+    """What is charged, where the cluster wants to know."""
+    qos: str | None = None
+    """Quality of service."""
+    constraint: str | None = None
+    """Features the machines must have."""
+    signal_delay_s: int = 120
+    """Seconds between the signal that time is running out and the end."""
+    setup: list[str] | None = None
+    """Shell commands before each job, such as `module load`."""
+    additional_parameters: dict[str, Any] = field(default_factory=dict)
+    """Any other option of sbatch."""
+
+
+@dataclass
+class JoblibConfig:
+    """Jobs of a sweep in a pool of processes; hydra/launcher=unmask_joblib."""
+
+    _target_: str = MISSING
+    """The launcher, one of `hydra_plugins.unmask_launchers`."""
+    n_jobs: int = 2
+    """Jobs at the same time; -1: one per processor core. They share memory and GPU."""
+    verbose: int = 0
+    """joblib's own progress messages, if greater than zero."""
+
+
+@dataclass
 class RunConfig:
     """Everything a run needs; `python -m unmask.run --help` lists the groups."""
 
@@ -436,4 +492,7 @@ SCHEMAS: tuple[tuple[str, str, Any], ...] = (
     ("occlusion", "occlusion", OcclusionConfig),
     ("evaluation", "evaluation", EvaluationConfig),
     ("training", "training", TrainingConfig),
+    ("hydra/launcher", "unmask_local", SubmititConfig),
+    ("hydra/launcher", "unmask_slurm", SlurmConfig),
+    ("hydra/launcher", "unmask_joblib", JoblibConfig),
 )

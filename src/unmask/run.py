@@ -12,9 +12,8 @@ from __future__ import annotations
 import errno
 import logging
 import random
-import sys
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 import hydra
 import numpy as np
@@ -41,6 +40,7 @@ from unmask.methods.trained import TrainedMethod
 from unmask.runlog import NullRunLog, TensorBoardLog
 from unmask.sweep.jobs import forget_failure, is_complete, read_report, record_failure
 from unmask.sweep.naming import register_resolvers
+from unmask.terminal import leave
 from unmask.training import start_processes
 
 log = logging.getLogger("unmask.run")
@@ -234,12 +234,6 @@ def kept(run_dir: Path, in_sweep: bool) -> str:
     return f"{trained}{count} finished pictures are kept in {run_dir}; to go on, {how}."
 
 
-def leave(code: int, message: str) -> NoReturn:
-    """One line on stderr, then the exit code."""
-    sys.stderr.write(f"{message}\n")
-    raise SystemExit(code)
-
-
 def main() -> None:
     """The command line: ``python -m unmask.run`` and ``unmask``."""
     register()
@@ -248,4 +242,9 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    # A launcher sends `job` to other processes, by name if it can be imported. That of __main__ cannot: it would be
+    # taken apart with every module it uses, and some resist. Everything else a job needs to compose its configuration
+    # (schemas, resolvers, what is swept) Hydra sends along.
+    from unmask.run import main as importable_main
+
+    importable_main()

@@ -1,9 +1,10 @@
-"""Log lines on the terminal that neither tear a progress bar nor break a path in two."""
+"""Lines on the terminal: log lines that neither tear a progress bar nor break a path in two, and last words."""
 
 from __future__ import annotations
 
 import logging
-from typing import final
+import sys
+from typing import NoReturn, final
 
 from rich import get_console
 
@@ -20,3 +21,13 @@ class TerminalHandler(logging.Handler):
             )
         except Exception:  # as every handler of the standard library: logging never ends a program
             self.handleError(record)
+
+
+def leave(code: int, message: str) -> NoReturn:
+    """One line on stderr, then the exit code.
+
+    Raises:
+        SystemExit: always.
+    """
+    sys.stderr.write(f"{message}\n")
+    raise SystemExit(code)

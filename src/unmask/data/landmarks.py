@@ -12,7 +12,7 @@ from filelock import FileLock
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from unmask.data.facemask import implausible
+from unmask.data.facemask import NOT_IN_PROFILE, implausible
 from unmask.data.landmark_cache import FileState, Known, cache_file, read_cache, write_cache
 from unmask.errors import UnmaskError
 from unmask.faceanalysis import landmarks106, main_face
@@ -154,7 +154,7 @@ def _judge(
             odd.append(Failure(id, "no face found"))
             continue
         face = LocatedFace(id, files[id], points)
-        reason = implausible(face.points_at(SEARCH_SIZE), SEARCH_SIZE)
+        reason = implausible(face.points_at(SEARCH_SIZE), SEARCH_SIZE, symmetry=NOT_IN_PROFILE)
         if reason is None:
             faces.append(face)
         else:

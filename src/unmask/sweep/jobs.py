@@ -14,6 +14,8 @@ from omegaconf import OmegaConf
 from unmask.files import write_text
 
 FAILURE_FILE = "failed.json"
+OVERRIDES_FILE = ".hydra/overrides.yaml"
+"""Written by Hydra when a job starts."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,22 @@ def forget_failure(run_dir: Path) -> None:
     (run_dir / FAILURE_FILE).unlink(missing_ok=True)
 
 
+def record_death(run_dir: Path, overrides: list[str], reason: str) -> None:
+    """Leave a note about a job whose process ended without one, unless it was complete by then.
+
+    A job that died early, or never started, gets a directory that `read_jobs` sees.
+    """
+    if read_report(run_dir).get("status") == "complete":
+        return
+    listing = run_dir / OVERRIDES_FILE
+    if not listing.is_file():
+        write_text(listing, OmegaConf.to_yaml(OmegaConf.create(overrides)))
+    record_failure(run_dir, reason)
+
+
 def read_jobs(sweep_dir: Path, keys: list[str]) -> list[Job]:
     """Every job below `sweep_dir`, sorted by the values of `keys`, numbers by size."""
-    folders = [path.parents[1] for path in sweep_dir.glob("*/.hydra/overrides.yaml")]
+    folders = [path.parents[1] for path in sweep_dir.glob(f"*/{OVERRIDES_FILE}")]
     jobs = [_read_job(folder, keys) for folder in folders]
     return sorted(jobs, key=lambda job: ([_order(job.values.get(key, "")) for key in keys], job.name))
 
@@ -85,7 +100,7 @@ def number(text: str) -> float | None:
 
 
 def _read_job(folder: Path, keys: list[str]) -> Job:
-    lines = [str(line) for line in OmegaConf.load(folder / ".hydra" / "overrides.yaml")]
+    lines = [str(line) for line in OmegaConf.load(folder / OVERRIDES_FILE)]
     given = {override.get_key_element(): override for override in OverridesParser.create().parse_overrides(lines)}
     values = {key: given[key].get_value_element_as_str() for key in keys if key in given}
     report = read_report(folder)

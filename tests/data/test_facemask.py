@@ -3,8 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy.interpolate import RegularGridInterpolator
+from skimage.measure import points_in_poly as points_in_polygon
 
 from unmask.data.facemask import COLOURS, FaceShape, draw_mask
+from unmask.data.facemask.inversion import invert_grid
 from unmask.data.facemask.shape import BRIDGE_106, CONTOUR_106, fit_outline, surface
 from unmask.errors import UnmaskError
 
@@ -140,3 +143,20 @@ def test_a_face_outside_the_picture_is_refused() -> None:
     away = FaceShape(face.contour + 3 * SIZE, face.bridge + 3 * SIZE)
     with pytest.raises(UnmaskError, match="no room"):
         draw_mask(skin(), away)
+
+
+@pytest.mark.parametrize("size", [64, 256, 700])
+@pytest.mark.parametrize("turn", [0.0, 0.25])
+def test_pixels_find_their_place_on_the_cloth(size: int, turn: float) -> None:
+    outline = fit_outline(frontal(size, turn), np.random.default_rng(1))
+    grid = surface(outline)
+    places = invert_grid(grid, size, size)
+    assert places.shape == (size, size, 2)
+    assert places.min() >= 0 and places.max() <= len(grid) - 1
+    x, y = np.meshgrid(np.arange(size), np.arange(size))
+    inside = points_in_polygon(np.stack([x, y], -1).reshape(-1, 2), outline.polygon).reshape(size, size)
+    assert inside.mean() > 0.08
+    nodes = np.arange(len(grid))
+    again = RegularGridInterpolator((nodes, nodes), grid)(places[..., ::-1])
+    distance = np.linalg.norm(again - np.stack([x, y], -1), axis=-1)
+    assert distance[inside].max() < 0.01

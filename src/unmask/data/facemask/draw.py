@@ -11,6 +11,7 @@ from torch import Tensor
 from unmask.data.facemask import light
 from unmask.data.facemask.cloth import weave
 from unmask.data.facemask.colours import COLOURS
+from unmask.data.facemask.inversion import invert_grid
 from unmask.data.facemask.shape import FaceShape, Outline, fit_outline, surface
 from unmask.errors import UnmaskError
 from unmask.images import from_uint8, to_uint8
@@ -113,19 +114,11 @@ def _fine(points: np.ndarray) -> np.ndarray:
 
 def _cloth_coordinates(outline: Outline, height: int, width: int) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
     """u and v (h,w) of each pixel in the cloth's bounding box, and the box's top left corner (y,x)."""
-    from scipy.interpolate import LinearNDInterpolator, NearestNDInterpolator
-
     grid = surface(outline)
-    count = grid.shape[0]
-    v, u = np.meshgrid(np.linspace(0, 1, count), np.linspace(0, 1, count), indexing="ij")
-    positions, values = grid.reshape(-1, 2), np.stack([u.ravel(), v.ravel()], 1)
-    low = np.maximum(np.floor(positions.min(0)).astype(int) - 1, 0)
-    high = np.minimum(np.ceil(positions.max(0)).astype(int) + 2, [width, height])
-    x, y = np.meshgrid(np.arange(low[0], high[0]), np.arange(low[1], high[1]))
-    found = LinearNDInterpolator(positions, values)(x, y)
-    outside = np.isnan(found[..., 0])
-    found[outside] = NearestNDInterpolator(positions, values)(x[outside], y[outside])
-    return found[..., 0], found[..., 1], (int(low[1]), int(low[0]))
+    low = np.maximum(np.floor(grid.min((0, 1))).astype(int) - 1, 0)
+    high = np.minimum(np.ceil(grid.max((0, 1))).astype(int) + 2, [width, height])
+    places = invert_grid(grid - low, int(high[1] - low[1]), int(high[0] - low[0])) / (len(grid) - 1)
+    return places[..., 0], places[..., 1], (int(low[1]), int(low[0]))
 
 
 def _dome(u: np.ndarray, v: np.ndarray, from_right: float) -> np.ndarray:

@@ -28,12 +28,23 @@ Cli = Callable[..., Answer]
 QUICK = ("data=ffhq_cmfd", "data.resolution=32", "evaluation.identity=false", "device=cpu", "progress=false")
 PROBE = ("method=inpaint", "method._target_=probe_method.Probe")
 TINY_PROJECTION = ("method.w_steps=1", "method.steps=1", "method.candidates=4", "method.compile=false")
+TINY_TRAINING = (
+    "method.ngf=2",
+    "method.ndf=2",
+    "training.max_steps=3",
+    "training.num_workers=0",
+    "training.validate_every=2",
+    "data.split=all",  # of the first two; what is left is trained on
+)
 SMOKE: dict[str, tuple[str, ...]] = {
     "copy": ("data.resolution=64",),
     "inpaint": ("data.resolution=64",),
     "stylegan_proj": ("data.resolution=128", *TINY_PROJECTION),
+    "pix2pix": ("data.resolution=64", "method.depth=5", *TINY_TRAINING),
+    "cyclegan": ("data.resolution=64", "method.blocks=1", *TINY_TRAINING),
 }
 """For every method, what makes it quick."""
+TRAINED = ("pix2pix", "cyclegan")
 EXPERIMENTS = sorted(
     path.relative_to(config_dir() / "experiment").with_suffix("").as_posix()
     for path in (config_dir() / "experiment").rglob("*.yaml")
@@ -69,8 +80,10 @@ def test_every_method_is_smoke_run() -> None:
 @pytest.mark.weights
 @pytest.mark.parametrize("method", SMOKE)
 def test_a_run_leaves_everything_it_promises(method: str, unmask_cli: Cli, tmp_path: Path) -> None:
-    write_pair_tree(tmp_path / "pairs", 2, size=64)
-    answer = unmask_cli(f"method={method}", "data.root=pairs", *QUICK, *SMOKE[method], "hydra.run.dir=run")
+    write_pair_tree(tmp_path / "pairs", 2 if method not in TRAINED else 12, size=64)
+    answer = unmask_cli(
+        f"method={method}", "data.root=pairs", "data.limit=2", *QUICK, *SMOKE[method], "hydra.run.dir=run"
+    )
     assert answer.code == 0, answer.err
     run_dir = tmp_path / "run"
     assert f"{run_dir / 'grid.png'}" in answer.out
@@ -83,6 +96,8 @@ def test_a_run_leaves_everything_it_promises(method: str, unmask_cli: Cli, tmp_p
     assert metrics["metrics"]["identity/arcface"]["mean"] is None
     assert set(files(run_dir)) == {f"{kind}/0000{i}.png" for kind in ("composite", "raw") for i in (0, 1)}
     assert (run_dir / "latents").is_dir() == (method == "stylegan_proj")
+    kept = {path.name for path in (run_dir / "checkpoints").glob("*")}
+    assert kept == ({"best.safetensors", "last.safetensors", "training.pt"} if method in TRAINED else set())
     with (run_dir / "metrics.csv").open() as file:
         assert [row["id"] for row in csv.DictReader(file)] == ["00000", "00001"]
     assert len(list(run_dir.glob("events.out.tfevents.*"))) == 1
@@ -97,9 +112,10 @@ def test_a_run_leaves_everything_it_promises(method: str, unmask_cli: Cli, tmp_p
 @pytest.mark.weights
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_is_smoke_run(experiment: str, unmask_cli: Cli, tmp_path: Path) -> None:
-    write_pair_tree(tmp_path / "pairs", 1, size=64)
+    method = next((name for name in TRAINED if experiment.endswith(name)), "stylegan_proj")
+    write_pair_tree(tmp_path / "pairs", 1 if method not in TRAINED else 12, size=64)
     answer = unmask_cli(
-        f"experiment={experiment}", "data.root=pairs", *QUICK, *SMOKE["stylegan_proj"], "hydra.run.dir=run"
+        f"experiment={experiment}", "data.root=pairs", "data.limit=1", *QUICK, *SMOKE[method], "hydra.run.dir=run"
     )
     assert answer.code == 0, answer.err
     metrics = report(tmp_path / "run")

@@ -29,7 +29,8 @@ def compiler_found(without: str) -> bool:
     """Whether torch.compile can work here; if not, a note in the log says that it is as with the setting `without`."""
     if not (os.environ.get("CXX") or shutil.which("g++") or shutil.which("c++") or shutil.which("clang++")):
         log.info(
-            "No C++ compiler found: running without torch.compile, as %s; a step takes about 1.5 times as long.", without
+            "No C++ compiler found: running without torch.compile, as %s; a step takes about 1.5 times as long.",
+            without,
         )
         return False
     # The package sets up its own distutils on import, which must come before anything imports the standard one.

@@ -297,7 +297,7 @@ class Pix2PixConfig(TrainedMethodConfig):
     lambda_l1: float = 100.0
     """Weight of the L1 distance to the clean picture."""
     input: Pix2PixInput = Pix2PixInput.visible
-    """masked: the picture as it is, so that the mask's folds reach the mouth (the study); visible: the hole blanked, and
+    """masked: the picture as it is, folds of the mask and all (the study); visible: the hole blanked, and
     the hole itself as a fourth channel, so that no mask is unfamiliar."""
     picture_statistics: bool = False
     """Normalise with each picture's own statistics when unmasking, as the paper does at batch size 1, instead of with

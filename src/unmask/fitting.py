@@ -57,12 +57,13 @@ def train(
     config, training = cast("TrainedMethodConfig", settings.method), settings.training
     evaluation.check_monitor(training.monitor)
     exclude = frozenset() if settings.data.split is Split.train else frozenset(evaluated)
-    chosen = {"exclude": exclude, "progress": settings.progress and fabric.is_global_zero}
-    source = data.training_source(settings.data, settings.occlusion, training, **chosen)
+    progress = settings.progress and fabric.is_global_zero
+    of_run = (settings.data, settings.occlusion, training)
+    source = data.training_source(*of_run, exclude=exclude, progress=progress)
     log.info("Training on: %s", source.report.summary())
     augmentation = data.Augmentation.of(training, settings.data.resolution)
     check_size(augmentation.crop, method.stride, "training.crop")
-    shown = data.validation_dataset(settings.data, settings.occlusion, training, **chosen)
+    shown = data.validation_dataset(*of_run, exclude=exclude, progress=progress)
     if not len(shown):
         log.info("No validation: the val part is empty, so the best weights are the last.")
 
@@ -118,7 +119,7 @@ def train(
         run_dir=run_dir,
         run_log=run_log,
         validate=validate if len(shown) else None,
-        progress=settings.progress,
+        progress=progress,
     )
     kept = run_dir / FOLDER / f"{training.keep.value}.safetensors"
     if fabric.is_global_zero:
@@ -132,4 +133,6 @@ def summary(report: TrainingReport, keep: Checkpoint, path: Path) -> str:
     """The end of a training in a line."""
     speed = "" if report.pictures_per_second is None else f", {report.pictures_per_second:.1f} pictures/s"
     best = "" if report.best_step is None else f"; best at step {report.best_step}"
-    return f"Trained {report.steps} steps in {report.seconds / 60:.1f} min{speed}{best}. Evaluating {keep.value}: {path}"
+    return (
+        f"Trained {report.steps} steps in {report.seconds / 60:.1f} min{speed}{best}. Evaluating {keep.value}: {path}"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from golden_arrays import Arrays, assert_close, check_network
 from unmask.config import Norm
 from unmask.errors import UnmaskError
 from unmask.networks.discriminators import PatchDiscriminator, PixelDiscriminator
-from unmask.networks.normalisation import initialise
+from unmask.networks.normalisation import InstanceNorm, initialise
 from unmask.networks.resnet_generator import ResNetGenerator
 from unmask.networks.unet_generator import UNetGenerator
 
@@ -91,3 +92,31 @@ def test_initialisation() -> None:
     assert abs(float(scales.mean()) - 1) < 2e-3
     assert abs(float(scales.std()) - 0.02) < 2e-3
     assert all(float(p.abs().max()) == 0 for name, p in network.named_parameters() if name.endswith("bias"))
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("norm", Norm)
+def test_the_memory_layout_does_not_change_gradients(norm: Norm, batch: int) -> None:
+    """PyTorch's instance norm fails this for one picture: its gradients are those of scrambled channels."""
+    torch.manual_seed(0)
+    network = ResNetGenerator(ngf=2, blocks=1, norm=norm).double()
+    other = copy.deepcopy(network).to(memory_format=torch.channels_last)
+    x = torch.rand(batch, 3, 32, 32, dtype=torch.float64)
+    for one in (network, other):
+        one(x).square().sum().backward()
+    for (name, one), two in zip(network.named_parameters(), other.parameters(), strict=True):
+        assert one.grad is not None
+        assert two.grad is not None
+        if name.endswith("weight"):
+            assert_close(two.grad, one.grad, rtol=1e-9, atol=1e-9, what=name)
+
+
+def test_compiled_instance_norm_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.randn(2, 3, 8, 8) * 5 + 2
+    eager = InstanceNorm(3)(x)
+    torch.testing.assert_close(eager, nn.InstanceNorm2d(3)(x))
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    torch.testing.assert_close(InstanceNorm(3)(x), eager)
+    half = InstanceNorm(3)(x.bfloat16())
+    assert half.dtype is torch.bfloat16
+    torch.testing.assert_close(half.float(), eager, rtol=0.02, atol=0.02)

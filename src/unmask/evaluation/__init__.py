@@ -3,8 +3,8 @@
 from unmask.evaluation.evaluate import evaluate
 from unmask.evaluation.outputs import finished_ids
 from unmask.evaluation.report import markdown_table, terminal_table
-from unmask.evaluation.validate import check_monitor, validate
 from unmask.evaluation.summary import EvaluationResult, MetricSummary, RunInfo
+from unmask.evaluation.validate import check_monitor, validate
 
 __all__ = [
     "EvaluationResult",

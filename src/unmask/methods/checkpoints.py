@@ -21,6 +21,8 @@ SHIPPED = Path(__file__).parent / "pretrained"
 """Weights that come with the package, NAME.safetensors."""
 FOLDER = "checkpoints"
 """Where a training keeps its weights, below the run directory."""
+METADATA = "unmask"
+"""The entry of a file's metadata that holds what it is and how it was made, as JSON."""
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
@@ -75,7 +77,8 @@ def save_generator(network: nn.Module, path: Path, *, method: str, facts: Mappin
     """Write the weights atomically, with `facts` (JSON) about them in the file's metadata."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={"method": method, "facts": json.dumps(dict(facts))})
+        # One entry, for safetensors writes several in random order, and equal weights shall make equal files.
+        save_file(tensors, temporary, metadata={METADATA: json.dumps({"method": method, **facts})})
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], str | None]:
@@ -87,8 +90,8 @@ def read(path: Path) -> tuple[dict[str, Tensor], str | None]:
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                return {name: file.get_tensor(name) for name in file.keys()}, metadata.get("method")  # noqa: SIM118
+                facts = json.loads((file.metadata() or {}).get(METADATA, "{}"))
+                return {name: file.get_tensor(name) for name in file.keys()}, facts.get("method")  # noqa: SIM118
         plain = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, SafetensorError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
         reason = str(error).splitlines()[0]
@@ -107,9 +110,7 @@ def _plain_name(name: str) -> str:
 
 def _without_idle_statistics(state: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Files of PyTorch before 0.4 hold running statistics of instance norm that were never used."""
-    return {
-        name: tensor for name, tensor in state.items() if name in own or not name.endswith(STATISTICS)
-    }
+    return {name: tensor for name, tensor in state.items() if name in own or not name.endswith(STATISTICS)}
 
 
 def _mismatch(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:

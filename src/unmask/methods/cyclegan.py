@@ -23,7 +23,7 @@ from unmask.networks.resnet_generator import DOWNSAMPLINGS, ResNetGenerator
 
 @final
 class CycleGAN(TrainedMethod):
-    """A generator each way between masked (the reference's domain A) and clean (B), and a discriminator for each domain.
+    """A generator each way between masked (the reference's domain A) and clean (B), and a discriminator for each.
 
     Names of losses are the reference program's: A belongs to the way from masked to clean.
     """

@@ -85,7 +85,7 @@ class Pix2Pix(TrainedMethod):
         return torch.cat([self._with_own_statistics(one) for one in seen.split(1)])
 
     def seen(self, masked: Tensor, hole: Tensor) -> Tensor:
-        """What the generator is shown: (B,3,H,W), or with input=visible (B,4,H,W) with the hole blanked and appended."""
+        """What the generator is shown: (B,3,H,W), or with input=visible (B,4,H,W), the hole blanked and appended."""
         if self.config.input is Pix2PixInput.masked:
             return masked
         return torch.cat([masked * (1 - hole), hole], 1)
@@ -96,7 +96,7 @@ class Pix2Pix(TrainedMethod):
         for norm in norms:
             norm.train()
         try:
-            return torch.func.functional_call(self.unet, untouched, (seen,)).to(seen.dtype)
+            return torch.func.functional_call(self.unet, untouched, (seen,))
         finally:
             for norm in norms:
                 norm.eval()

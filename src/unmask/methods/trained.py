@@ -59,7 +59,9 @@ class TrainedMethod(Method, ABC):
 def check_size(size: int, stride: int, key: str) -> None:
     """Raise an UnmaskError that names `key` unless pictures of `size` pixels fit the network."""
     if size % stride:
-        raise UnmaskError(f"{key}={size} must be a multiple of {stride} for this network (method.depth, method.blocks).")
+        raise UnmaskError(
+            f"{key}={size} must be a multiple of {stride} for this network (method.depth, method.blocks)."
+        )
 
 
 @contextmanager
@@ -87,4 +89,5 @@ def frozen(*modules: nn.Module) -> Iterator[None]:
 
 def apply(network: nn.Module, images: Tensor) -> Tensor:
     """The network's output in the precision of its input, so that losses are not computed in bf16."""
-    return network(images).to(images.dtype)
+    weights = next(network.parameters())
+    return network(images.to(weights.dtype)).to(images.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import final
 
 import torch
@@ -47,18 +48,18 @@ class UNetGenerator(nn.Module):
             inner = UNetLevel(widths[level - 1], widths[level], inner, norm, dropout=dropout and level >= MIN_DEPTH - 1)
         self.depth = depth
         # Not a `UNetLevel`: the outermost level has no skip connection, no norm, and ends in tanh.
-        self.model = nn.Module()
-        self.model.model = nn.Sequential(
+        outermost = nn.Sequential(
             nn.Conv2d(in_channels, ngf, 4, stride=2, padding=1, bias=needs_bias(norm)),
             inner,
             nn.ReLU(),
             nn.ConvTranspose2d(2 * ngf, out_channels, 4, stride=2, padding=1),
             nn.Tanh(),
         )
+        self.model = nn.Sequential(OrderedDict(model=outermost))
 
     def forward(self, images: Tensor) -> Tensor:
         """(B,in_channels,H,W) -> (B,out_channels,H,W) in [-1,1]; H and W are multiples of 2^depth."""
-        return self.model.model(images)
+        return self.model(images)
 
 
 @final

@@ -13,7 +13,9 @@ from unmask.errors import UnmaskError
 
 
 def average_of(network: nn.Module, decay: float | None) -> AveragedModel | None:
-    """An average that starts at the network's present weights; None without `decay`. Buffers are copied, not averaged.
+    """An average that starts at the network's present weights; None without `decay`.
+
+    Batch norm's statistics are averaged too: those of the present weights do not fit averaged ones.
 
     Raises:
         UnmaskError: a decay outside [0,1).
@@ -22,7 +24,7 @@ def average_of(network: nn.Module, decay: float | None) -> AveragedModel | None:
         return None
     if not 0 <= decay < 1:
         raise UnmaskError(f"training.ema_decay={decay} must be at least 0 and below 1, or null.")
-    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay))
+    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
 
 
 @contextmanager

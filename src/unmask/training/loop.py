@@ -162,9 +162,7 @@ def fit(
                     if validate is None:
                         keeper.keep("best", step)
                 spent = seconds + meter.elapsed
-                keeper.save(
-                    average, {"step": step, "best_step": best.step, "best_score": best.score, "seconds": spent}
-                )
+                keeper.save(average, {"step": step, "best_step": best.step, "best_score": best.score, "seconds": spent})
                 run_log.flush()
                 meter.pause()
             if stop:

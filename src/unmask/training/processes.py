@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -40,7 +40,7 @@ def start_processes(config: TrainingConfig, device: torch.device) -> Fabric:
             devices=devices,
             num_nodes=config.num_nodes,
             strategy="ddp" if many else "auto",
-            precision=cast("str", resolve_precision(config.precision, device)),  # type: ignore[arg-type]
+            precision=resolve_precision(config.precision, device),  # type: ignore[arg-type]
         )
         fabric.launch()
     except (ValueError, RuntimeError, TypeError) as error:

@@ -6,7 +6,6 @@ import numpy as np
 
 from unmask.data.facemask.shape import FaceShape
 
-
 FRONTAL = 0.3
 """Cheeks at least this alike in width: heads turned so far at most that either eye has its whole cheek below."""
 NOT_IN_PROFILE = 0.1

@@ -1,0 +1,107 @@
+"""Real processes: one that is killed and resumed, and two that together do what one does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from conftest import write_pair_tree
+
+pytestmark = [pytest.mark.slow, pytest.mark.weights]
+SIZE = 64
+COMMON = (
+    "data=ffhq_cmfd",
+    f"data.resolution={SIZE}",
+    "data.split=all",
+    "data.limit=1",
+    "evaluation.identity=false",
+    "device=cpu",
+    "progress=false",
+    "method.ngf=2",
+    "method.ndf=2",
+    "training.validation_pictures=1",
+)
+
+
+def start(folder: Path, run: str, *arguments: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    words = (*COMMON, "data.root=pairs", *arguments, f"hydra.run.dir={folder / run}")
+    return subprocess.Popen(
+        [sys.executable, "-m", "unmask.run", *words], cwd=folder, env=environment, text=True, stderr=subprocess.PIPE
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> None:
+    _, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+
+
+def state_of(run: Path) -> dict[str, Any]:
+    return torch.load(run / "checkpoints" / "training.pt", weights_only=True)
+
+
+def largest_difference(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
+    assert list(one) == list(other)
+    return max(float((one[name].double() - other[name].double()).abs().max()) for name in one)
+
+
+def test_a_killed_training_ends_with_the_same_bits(tmp_path: Path) -> None:
+    write_pair_tree(tmp_path / "pairs", 12, size=SIZE)
+    steps = 60
+    settings = (
+        "method=pix2pix", "method.depth=6", "method.dropout=true", f"training.max_steps={steps}",
+        "training.checkpoint_every=7", "training.num_workers=1", "training.ema_decay=0.9",
+    )  # fmt: skip
+    killed = start(tmp_path, "killed", *settings)
+    saved = tmp_path / "killed" / "checkpoints" / "training.pt"
+    while not saved.is_file():
+        assert killed.poll() is None, killed.communicate()[1]
+        time.sleep(0.002)
+    killed.kill()
+    killed.communicate()
+    reached = state_of(tmp_path / "killed")["progress"]["step"]
+    assert 0 < reached < steps
+    finish(start(tmp_path, "killed", *settings))
+    finish(start(tmp_path, "whole", *settings))
+    assert f"Going on after step {reached}" in (tmp_path / "killed" / "run.log").read_text()
+    for kind in ("best", "last"):
+        file = Path("checkpoints") / f"{kind}.safetensors"
+        assert (tmp_path / "killed" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+    one, other = state_of(tmp_path / "killed"), state_of(tmp_path / "whole")
+    assert largest_difference(one["parameters"], other["parameters"]) == 0
+    for name in one["optimisers"]:
+        for index, moments in one["optimisers"][name]["state"].items():
+            assert largest_difference(moments, other["optimisers"][name]["state"][index]) == 0
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        ("method=pix2pix", "method.depth=5", "method.norm=instance", "method.dropout=false"),
+        ("method=cyclegan", "method.blocks=1", "method.pool_size=0"),
+    ],
+    ids=["pix2pix", "cyclegan"],
+)
+def test_two_processes_are_one_with_the_same_batch(method: tuple[str, ...], tmp_path: Path) -> None:
+    """In double precision, for Adam's first steps turn the rounding of tiny gradients into steps of full size."""
+    write_pair_tree(tmp_path / "pairs", 12, size=SIZE)
+    settings = (
+        *method, "training.batch_size=2", "training.max_steps=4", "training.precision=64-true",
+        "training.num_workers=0",
+    )  # fmt: skip
+    finish(start(tmp_path, "one", *settings))
+    finish(start(tmp_path, "two", *settings, "training.devices=2"))
+    one, two = state_of(tmp_path / "one"), state_of(tmp_path / "two")
+    assert (len(one["own"]), len(two["own"])) == (1, 2)
+    assert largest_difference(one["parameters"], two["parameters"]) < 1e-9
+    first = start(tmp_path, "begun", *settings, "training.max_steps=1")
+    finish(first)
+    moved = largest_difference(state_of(tmp_path / "begun")["parameters"], one["parameters"])
+    assert moved > 1e-5, "the training must have moved something"

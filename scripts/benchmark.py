@@ -31,17 +31,16 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from rich.console import Console
 from rich.progress import Progress
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
+from bare_convolutions import Convolution, RecordConvolutions, run_all
 from unmask import data
 from unmask.compilation import compile_if_possible
 from unmask.config import DataConfig, GeneratorConfig, OcclusionConfig, OcclusionSource, StyleGANProjConfig
@@ -72,49 +71,6 @@ class Case:
     batch: int
     rounds: int
     compile: bool
-
-
-@dataclass(frozen=True)
-class Convolution:
-    """One call of `F.conv2d` on an input of its own; the fields up to `groups` are its parameters, in order."""
-
-    input: Tensor
-    weight: Tensor
-    bias: Tensor | None = None
-    stride: Any = 1
-    padding: Any = 0
-    dilation: Any = 1
-    groups: int = 1
-    gradient: Tensor = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "gradient", torch.randn_like(self.forward()))
-
-    def forward(self) -> Tensor:
-        return F.conv2d(self.input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
-
-    def forward_and_backward(self) -> None:
-        torch.autograd.grad(self.forward(), self.input, self.gradient)
-
-    @property
-    def gflop(self) -> float:
-        """Of the forward pass."""
-        return 2e-9 * self.gradient.numel() * self.weight[0].numel()
-
-
-class RecordConvolutions(TorchFunctionMode):
-    """Notes every `F.conv2d` called while it is active."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[Convolution] = []
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if func is F.conv2d:
-            x = torch.randn(args[0].shape).to(memory_format=torch.channels_last).requires_grad_(True)
-            self.found.append(Convolution(x, *args[1:], **kwargs))
-        return func(*args, **kwargs)
 
 
 @dataclass(frozen=True)
@@ -165,12 +121,6 @@ def repeat(work: Callable[[], object]) -> Task:
             work()
 
     return task
-
-
-def run_all(convolutions: list[Convolution]) -> None:
-    """One after the other, each forward and backward."""
-    for convolution in convolutions:
-        convolution.forward_and_backward()
 
 
 def take_turns(tasks: dict[str, Task], rounds: int, iterations: int) -> dict[str, float]:

@@ -34,6 +34,8 @@ TINY_TRAINING = (
     "training.max_steps=3",
     "training.num_workers=0",
     "training.validate_every=2",
+    "training.resize=null",
+    "training.crop=null",
     "data.split=all",  # of the first two; what is left is trained on
 )
 SMOKE: dict[str, tuple[str, ...]] = {

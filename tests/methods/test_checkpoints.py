@@ -86,7 +86,10 @@ def test_residual_blocks_trained_with_dropout_load(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("held", "told"),
     [
-        (UNetGenerator(4, depth=6, ngf=4), "method=pix2pix method.ngf=4 method.depth=6 method.norm=batch method.input=v"),
+        (
+            UNetGenerator(4, depth=6, ngf=4),
+            "method.ngf=4 method.depth=6 method.norm=batch method.input=visible",
+        ),
         (UNetGenerator(3, depth=5, ngf=2, norm=Norm.instance), "method.norm=instance"),
         (ResNetGenerator(ngf=4, blocks=3), "method=cyclegan method.ngf=4 method.blocks=3 method.norm=instance"),
         (PatchDiscriminator(6, ndf=2), "a discriminator's file, perhaps"),

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
-from torch.optim import Adam, Optimizer
+from torch.optim import Optimizer
 
 from unmask.compilation import compiler_found
 from unmask.config import TrainingConfig
@@ -28,7 +28,7 @@ from unmask.training import state
 from unmask.training.averaging import average_of, averaged
 from unmask.training.interrupt import DeferredInterrupt
 from unmask.training.schedule import Course
-from unmask.training.update import Updater
+from unmask.training.update import Updater, make_optimisers
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -94,7 +94,7 @@ def fit(
     # channels_last is what convolutions compute in, on CPUs as on GPUs
     method.to(fabric.device, dtype).to(memory_format=torch.channels_last)
     networks = method.networks()
-    optimisers = {key: _adam(config, group, fabric.device) for key, group in networks.items()}
+    optimisers = make_optimisers(networks, config, fabric.device)
     average = average_of(method.generator, config.ema_decay)
     update = Updater(fabric, networks, optimisers, config.clip_gradients)
     keeper = _Keeper(fabric, folder, method, optimisers, name, facts)
@@ -141,7 +141,7 @@ def fit(
             last = stop or step == course.steps
             due = step % config.checkpoint_every == 0 or last
             if step % config.log_every == 0 or due:
-                means = meter.read()
+                means = meter.read(fabric)
                 _check_finite(means, step, folder)
                 for loss, value in means.items():
                     run_log.scalar(f"losses/{loss}", value, step)
@@ -211,7 +211,7 @@ class _Keeper:
 
 
 class _Meter:
-    """Mean losses and speed since they were last read; time in validation and checkpoints is not the steps'."""
+    """Mean losses over steps and processes since they were last read, and speed without validation and checkpoints."""
 
     def __init__(self, batch_size: int) -> None:
         self.rate = 0.0
@@ -246,8 +246,10 @@ class _Meter:
         if self._steps == 1:
             self._first = self._stepping
 
-    def read(self) -> dict[str, float]:
-        means = {name: float(total) / self._count for name, total in self._sums.items()}
+    def read(self, fabric: Fabric) -> dict[str, float]:
+        total = fabric.all_reduce(torch.stack(list(self._sums.values())), reduce_op="mean")
+        assert isinstance(total, Tensor)
+        means = dict(zip(self._sums, (total / self._count).tolist(), strict=True))
         self._sums, self._count = {}, 0
         self.rate = self.overall_rate or 0.0
         return means
@@ -255,12 +257,6 @@ class _Meter:
     def pause(self) -> None:
         """What happened since the last step was not a step's."""
         self._resumed = time.perf_counter()
-
-
-def _adam(config: TrainingConfig, networks: object, device: torch.device) -> Optimizer:
-    parameters = [parameter for network in networks for parameter in network.parameters()]  # type: ignore[attr-defined]
-    fused = device.type in ("cpu", "cuda")  # one pass over the weights instead of several
-    return Adam(parameters, config.lr, (config.beta1, config.beta2), fused=fused)
 
 
 def _convert(batch: TrainingBatch, dtype: torch.dtype) -> TrainingBatch:

@@ -8,10 +8,28 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch.optim import Adam, Optimizer
+
+from unmask.config import TrainingConfig
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+
+def make_optimisers(
+    networks: Mapping[str, Sequence[nn.Module]], config: TrainingConfig, device: torch.device
+) -> dict[str, Optimizer]:
+    """Adam (Kingma & Ba 2015) for every group of networks."""
+    fused = device.type in ("cpu", "cuda")  # one pass over the weights instead of several
+    return {
+        name: Adam(
+            [parameter for network in group for parameter in network.parameters()],
+            config.lr,
+            (config.beta1, config.beta2),
+            fused=fused,
+        )
+        for name, group in networks.items()
+    }
 
 
 @dataclass(frozen=True)

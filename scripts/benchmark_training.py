@@ -15,8 +15,8 @@ machine that gets slower meanwhile slows all of it; times are medians over the r
     ratio_to_plain     a variant's time over that of plain
     peak_memory_mb     resident memory of a fresh process at its highest after three steps of the variant, in 10^6 bytes
 
-Losses of the first step of every variant are given too: they agree but for rounding, since all start from the same
-weights and pictures.
+Losses of the first step of every variant are given too. All start from the same weights and pictures, so they agree but
+for rounding and for the pattern of dropout, which follows the memory layout.
 """
 
 from __future__ import annotations

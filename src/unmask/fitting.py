@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import torch
+from omegaconf import OmegaConf
 
 from unmask import data, evaluation
 from unmask.config import Checkpoint, DataConfig, RunConfig, Split, TrainedMethodConfig
@@ -31,11 +32,25 @@ def needs_training(settings: RunConfig) -> bool:
 
 
 def evaluated_data(settings: RunConfig) -> DataConfig:
-    """`data` with the split decided: auto is all pictures, but for a method that trains on these the test part."""
+    """`data` with the split decided: auto is all pictures, but for a method that learns from these pairs, or did in the
+    run that `method.checkpoint` names, the test part."""
     if settings.data.split is not Split.auto:
         return settings.data
-    learns_from_them = needs_training(settings) and settings.training.root is None
-    return replace(settings.data, split=Split.test if learns_from_them else Split.all)
+    learns = (needs_training(settings) and settings.training.root is None) or learnt_from(settings)
+    return replace(settings.data, split=Split.test if learns else Split.all)
+
+
+def learnt_from(settings: RunConfig) -> bool:
+    """Whether `method.checkpoint` is the directory of a run that was trained on the pairs of `data`."""
+    config = settings.method
+    if not isinstance(config, TrainedMethodConfig) or config.checkpoint is None:
+        return False
+    path = Path(config.checkpoint).expanduser() / "config.yaml"
+    if not path.is_file():
+        return False
+    earlier = OmegaConf.load(path)
+    roots = [OmegaConf.select(earlier, "training.root"), OmegaConf.select(earlier, "data.root")]
+    return roots == [None, settings.data.root]
 
 
 def train(

@@ -29,7 +29,13 @@ class SampleKey:
 
 
 def steps_per_epoch(count: int, batch_size: int) -> int:
-    """Steps in which `count` faces are seen once; the last batch is filled up from the beginning of the epoch."""
+    """Steps in which `count` faces are seen once; the last batch is filled up from the beginning of the epoch.
+
+    Raises:
+        UnmaskError: a batch size that is not positive.
+    """
+    if batch_size < 1:
+        raise UnmaskError(f"training.batch_size={batch_size} must be at least 1.")
     return -(-count // batch_size)
 
 
@@ -49,8 +55,7 @@ class BatchKeys(Sampler[list[SampleKey]]):
         Raises:
             UnmaskError: a batch size that is not positive, or cannot be divided among the processes.
         """
-        if batch_size < 1:
-            raise UnmaskError(f"training.batch_size={batch_size} must be at least 1.")
+        self._steps = steps_per_epoch(count, batch_size)
         if batch_size % world:
             raise UnmaskError(
                 f"training.batch_size={batch_size} cannot be divided evenly among {world} processes "
@@ -64,11 +69,10 @@ class BatchKeys(Sampler[list[SampleKey]]):
         self._share = slice(rank * batch_size // world, (rank + 1) * batch_size // world)
 
     def __iter__(self) -> Iterator[list[SampleKey]]:
-        steps = steps_per_epoch(self._count, self._batch_size)
-        epoch, step = divmod(self._start_step, steps)
+        epoch, step = divmod(self._start_step, self._steps)
         while True:
             order = _permutation(self._count, self._seed, epoch)
-            for first in range(step * self._batch_size, steps * self._batch_size, self._batch_size):
+            for first in range(step * self._batch_size, self._steps * self._batch_size, self._batch_size):
                 positions = range(first, first + self._batch_size)[self._share]
                 yield [SampleKey(epoch, position, int(order[position % self._count])) for position in positions]
             epoch, step = epoch + 1, 0

@@ -55,6 +55,8 @@ def run(config: DictConfig, run_dir: Path) -> None:
     config = with_absolute_root(config)
     settings = typed(config)
     fingerprint = config_hash(config)
+    device = pick_device(settings.device)
+    fabric = start_processes(settings.training, device, run_dir) if needs_training(settings) else None
     claim(run_dir, config)
     if is_complete(run_dir, fingerprint):
         log.info("%s is already complete; nothing to do", run_dir)
@@ -62,8 +64,6 @@ def run(config: DictConfig, run_dir: Path) -> None:
         return
 
     seed_everything(settings.seed)
-    device = pick_device(settings.device)
-    fabric = start_processes(settings.training, device) if needs_training(settings) else None
     first = fabric is None or fabric.is_global_zero
     if first:
         write_environment(run_dir / "environment.json", device)

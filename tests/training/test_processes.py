@@ -30,12 +30,12 @@ COMMON = (
 )
 
 
-def start(folder: Path, run: str, *arguments: str) -> subprocess.Popen[str]:
+def start(folder: Path, run: str | None, *arguments: str, launcher: tuple[str, ...] = ("-m",)) -> subprocess.Popen[str]:
+    """``python -m unmask.run`` in `folder`, into the directory `run` or one by the time of day."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    words = (*COMMON, "data.root=pairs", *arguments, f"hydra.run.dir={folder / run}")
-    return subprocess.Popen(
-        [sys.executable, "-m", "unmask.run", *words], cwd=folder, env=environment, text=True, stderr=subprocess.PIPE
-    )
+    where = () if run is None else (f"hydra.run.dir={folder / run}",)
+    words = [sys.executable, *launcher, "unmask.run", *COMMON, "data.root=pairs", *arguments, *where]
+    return subprocess.Popen(words, cwd=folder, env=environment, text=True, stderr=subprocess.PIPE)
 
 
 def finish(process: subprocess.Popen[str]) -> None:
@@ -81,27 +81,39 @@ def test_a_killed_training_ends_with_the_same_bits(tmp_path: Path) -> None:
             assert largest_difference(moments, other["optimisers"][name]["state"][index]) == 0
 
 
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m")
+
+
 @pytest.mark.parametrize(
-    "method",
+    ("launcher", "method"),
     [
-        ("method=pix2pix", "method.depth=5", "method.norm=instance", "method.dropout=false"),
-        ("method=cyclegan", "method.blocks=1", "method.pool_size=0"),
+        (("-m",), ("method=pix2pix", "method.depth=5", "method.norm=instance", "method.dropout=false")),
+        (TORCHRUN, ("method=cyclegan", "method.blocks=1", "method.pool_size=0")),
     ],
-    ids=["pix2pix", "cyclegan"],
+    ids=["pix2pix", "cyclegan by torchrun"],
 )
-def test_two_processes_are_one_with_the_same_batch(method: tuple[str, ...], tmp_path: Path) -> None:
+def test_two_processes_are_one_with_the_same_batch(
+    launcher: tuple[str, ...], method: tuple[str, ...], tmp_path: Path
+) -> None:
     """In double precision, for Adam's first steps turn the rounding of tiny gradients into steps of full size."""
     write_pair_tree(tmp_path / "pairs", 12, size=SIZE)
     settings = (
         *method, "training.batch_size=2", "training.max_steps=4", "training.precision=64-true",
-        "training.num_workers=0",
+        "training.num_workers=0", "training.crop=null", "training.resize=null",
     )  # fmt: skip
     finish(start(tmp_path, "one", *settings))
-    finish(start(tmp_path, "two", *settings, "training.devices=2"))
+    finish(start(tmp_path, "two", *settings, "training.devices=2", launcher=launcher))
     one, two = state_of(tmp_path / "one"), state_of(tmp_path / "two")
     assert (len(one["own"]), len(two["own"])) == (1, 2)
     assert largest_difference(one["parameters"], two["parameters"]) < 1e-9
-    first = start(tmp_path, "begun", *settings, "training.max_steps=1")
-    finish(first)
+    finish(start(tmp_path, "begun", *settings, "training.max_steps=1"))
     moved = largest_difference(state_of(tmp_path / "begun")["parameters"], one["parameters"])
     assert moved > 1e-5, "the training must have moved something"
+
+
+def test_torchrun_needs_one_directory_for_all(tmp_path: Path) -> None:
+    write_pair_tree(tmp_path / "pairs", 12, size=SIZE)
+    process = start(tmp_path, None, "method=cyclegan", "training.batch_size=2", "training.devices=2", launcher=TORCHRUN)
+    _, err = process.communicate(timeout=240)
+    assert process.returncode != 0
+    assert "name one for all: hydra.run.dir=" in err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,13 +19,13 @@ log = logging.getLogger(__name__)
 PRECISIONS = ("32-true", "bf16-mixed", "64-true")
 
 
-def start_processes(config: TrainingConfig, device: torch.device) -> Fabric:
+def start_processes(config: TrainingConfig, device: torch.device, run_dir: Path | None = None) -> Fabric:
     """Fabric on `device`, launched: with `training.devices` > 1 every process comes back from here by itself.
 
-    Under torchrun the processes are there already.
+    Under torchrun the processes are there already, and `run_dir` is checked to be the same for all.
 
     Raises:
-        UnmaskError: unknown precision, or devices that do not exist.
+        UnmaskError: unknown precision, devices that do not exist, or processes with directories of their own.
     """
     from lightning_fabric import Fabric
 
@@ -47,6 +48,11 @@ def start_processes(config: TrainingConfig, device: torch.device) -> Fabric:
         raise UnmaskError(
             f"training.devices={config.devices} training.num_nodes={config.num_nodes} on {device.type}: {error}"
         ) from error
+    if run_dir is not None and fabric.world_size > 1 and fabric.broadcast(str(run_dir)) != str(run_dir):
+        raise UnmaskError(
+            f"Started by torchrun, each process would write to a directory of its own ({run_dir}); name one for all: "
+            "hydra.run.dir=outputs/NAME."
+        )
     return fabric
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "networks"))
 from golden_arrays import FOLDER, Arrays
 
-from unmask.config import CycleGANConfig, Norm, Pix2PixConfig, Pix2PixInput
-from unmask.faces import TrainingBatch
+from unmask.config import AdversarialLoss, CycleGANConfig, Norm, Pix2PixConfig, Pix2PixInput
+from unmask.faces import Faces, TrainingBatch
 from unmask.methods.cyclegan import CycleGAN
 from unmask.methods.pix2pix import Pix2Pix
 from unmask.methods.trained import TrainedMethod
@@ -108,3 +110,86 @@ def test_cyclegan_equals_the_reference(golden: Path) -> None:
     }  # fmt: skip
     updater = check_steps(method, networks, arrays, dead)
     assert updater.order == ["generators", "discriminators"] * 3
+
+
+def tiny(shown: Pix2PixInput) -> Pix2Pix:
+    return Pix2Pix(Pix2PixConfig(name="pix2pix", ngf=2, ndf=2, depth=5, dropout=False, input=shown))
+
+
+def made_up_batch(size: int = 2) -> TrainingBatch:
+    generator = torch.Generator().manual_seed(0)
+    masked, clean = (torch.rand(size, 3, 32, 32, generator=generator) * 2 - 1 for _ in range(2))
+    hole = torch.zeros(size, 1, 32, 32)
+    hole[:, :, 16:24, 8:24] = 1
+    ids = tuple(map(str, range(size)))
+    return TrainingBatch(ids, ids, masked, hole, clean)
+
+
+@pytest.mark.parametrize(("shown", "channels"), [(Pix2PixInput.masked, 6), (Pix2PixInput.visible, 7)])
+def test_the_discriminator_of_pix2pix_judges_pictures_beside_what_was_seen(shown: Pix2PixInput, channels: int) -> None:
+    """First the detached picture, then the clean one, then the picture again: each behind the generator's input."""
+    method, batch = tiny(shown), made_up_batch()
+    judged: list[Tensor] = []
+    method.critic.register_forward_pre_hook(lambda module, inputs: judged.append(inputs[0]))
+    method.training_step(batch, Updater(method))
+    seen = method.seen(batch.masked, batch.hole)
+    assert [tuple(one.shape[1:]) for one in judged] == [(channels, 32, 32)] * 3
+    assert all(torch.equal(one[:, : channels - 3], seen) for one in judged)
+    fake, real, again = (one[:, channels - 3 :] for one in judged)
+    assert torch.equal(real, batch.clean)
+    assert torch.equal(fake, again.detach())
+    assert again.requires_grad
+    assert not fake.requires_grad
+
+
+def test_pix2pix_that_sees_the_visible_part_fills_the_hole_and_nothing_else() -> None:
+    method, batch = tiny(Pix2PixInput.visible), made_up_batch()
+    seen = method.seen(batch.masked, batch.hole)
+    hidden = batch.masked + 5 * batch.hole
+    assert torch.equal(method.seen(hidden, batch.hole), seen)
+    made = torch.rand(2, 3, 32, 32, requires_grad=True)
+    joined = method.joined(made, batch.clean, batch.hole)
+    joined.sum().backward()
+    assert made.grad is not None
+    assert torch.equal(made.grad, batch.hole.expand(-1, 3, -1, -1))
+    faces = Faces(batch.masked_ids, batch.masked, batch.hole, batch.hole, batch.clean)
+    raw = method.unmask(faces).raw
+    assert torch.equal(raw * (1 - batch.hole), batch.masked * (1 - batch.hole))
+
+
+def test_the_l1_of_the_visible_input_is_the_mean_over_the_hole() -> None:
+    method, batch = tiny(Pix2PixInput.visible), made_up_batch()
+    reported = float(method.training_step(batch, lambda name, loss: None)["G_L1"])
+    with torch.no_grad():
+        made = method.unet(method.seen(batch.masked, batch.hole))
+    inside = (made - batch.clean).abs().mean(1, keepdim=True)[batch.hole > 0]
+    assert reported == pytest.approx(100 * float(inside.mean()), rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", AdversarialLoss)
+def test_every_adversarial_loss_trains_both_methods(kind: AdversarialLoss) -> None:
+    paired = made_up_batch(1)
+    unpaired = replace(paired, clean_ids=("other",))
+    pix2pix = Pix2Pix(Pix2PixConfig(name="pix2pix", ngf=2, ndf=2, depth=5, adversarial_loss=kind, norm=Norm.instance))
+    cyclegan = CycleGAN(CycleGANConfig(name="cyclegan", ngf=2, ndf=2, blocks=1, adversarial_loss=kind))
+    for method, batch in ((pix2pix, paired), (cyclegan, unpaired)):
+        before = [parameter.detach().clone() for parameter in method.parameters()]
+        losses = method.training_step(batch, Updater(method))
+        assert all(bool(loss.isfinite()) for loss in losses.values())
+        moved = [not torch.equal(a, b) for a, b in zip(before, method.parameters(), strict=True)]
+        assert all(moved[index] for index, parameter in enumerate(method.parameters()) if parameter.ndim > 1)
+
+
+def test_a_picture_does_not_depend_on_its_neighbours() -> None:
+    batch = made_up_batch(3)
+    faces = Faces(batch.masked_ids, batch.masked, batch.hole, batch.hole)
+    for statistics in (False, True):
+        config = Pix2PixConfig(name="pix2pix", ngf=2, ndf=2, depth=6, picture_statistics=statistics, norm=Norm.batch)
+        method = Pix2Pix(config)
+        large = Faces(faces.ids, *(F.interpolate(x, 64) for x in (faces.masked, faces.occlusion, faces.hole)))
+        before = {name: buffer.clone() for name, buffer in method.named_buffers()}
+        together = method.unmask(large).raw
+        alone = torch.cat([method.unmask(large[index]).raw for index in range(3)])
+        torch.testing.assert_close(together, alone)
+        assert all(torch.equal(before[name], buffer) for name, buffer in method.named_buffers())
+    assert method.training

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from unmask.adversarial import adversarial_loss, gradient_penalty
 from unmask.config import AdversarialLoss, Pix2PixConfig, Pix2PixInput
 from unmask.faces import Faces, Pairing, TrainingBatch
+from unmask.losses import masked_mean
 from unmask.methods.base import MethodContext
 from unmask.methods.checkpoints import load_generator
 from unmask.methods.trained import TrainedMethod, Update, apply, check_size, frozen
@@ -60,7 +61,7 @@ class Pix2Pix(TrainedMethod):
         assert batch.masked_ids == batch.clean_ids, "pix2pix learns from pairs"
         kind = self.config.adversarial_loss
         seen = self.seen(batch.masked, batch.hole)
-        made = apply(self.unet, seen)
+        made = self.joined(apply(self.unet, seen), batch.clean, batch.hole)
 
         fake, real = torch.cat([seen, made.detach()], 1), torch.cat([seen, batch.clean], 1)
         loss_fake = adversarial_loss(apply(self.critic, fake), real=False, kind=kind)
@@ -73,22 +74,40 @@ class Pix2Pix(TrainedMethod):
 
         with frozen(self.critic):
             fooled = adversarial_loss(apply(self.critic, torch.cat([seen, made], 1)), real=True, kind=kind)
-        l1 = self.config.lambda_l1 * (made - batch.clean).abs().mean()
+        l1 = self.config.lambda_l1 * self._l1(made, batch.clean, batch.hole)
         update("generator", fooled + l1)
         losses = {"G_GAN": fooled, "G_L1": l1, "D_real": loss_real, "D_fake": loss_fake}
         return {name: loss.detach() for name, loss in losses.items()}
 
     def generate(self, faces: Faces) -> Tensor:
         seen = self.seen(faces.masked, faces.hole)
-        if not self.config.picture_statistics:
-            return apply(self.unet, seen)
-        return torch.cat([self._with_own_statistics(one) for one in seen.split(1)])
+        if self.config.picture_statistics:
+            made = torch.cat([self._with_own_statistics(one) for one in seen.split(1)])
+        else:
+            made = apply(self.unet, seen)
+        return self.joined(made, faces.masked, faces.hole)
 
     def seen(self, masked: Tensor, hole: Tensor) -> Tensor:
         """What the generator is shown: (B,3,H,W), or with input=visible (B,4,H,W), the hole blanked and appended."""
         if self.config.input is Pix2PixInput.masked:
             return masked
         return torch.cat([masked * (1 - hole), hole], 1)
+
+    def joined(self, made: Tensor, around: Tensor, hole: Tensor) -> Tensor:
+        """The picture (B,3,H,W) the generator answers for: all of it, or with input=visible the hole in what is around.
+
+        In training that is the clean picture, since the masked one's visible part differs from it by compression, which
+        would give every generated picture away.
+        """
+        if self.config.input is Pix2PixInput.masked:
+            return made
+        return hole * made + (1 - hole) * around
+
+    def _l1(self, made: Tensor, clean: Tensor, hole: Tensor) -> Tensor:
+        """Mean over what the generator answers for."""
+        if self.config.input is Pix2PixInput.masked:
+            return (made - clean).abs().mean()
+        return masked_mean((made - clean).abs(), hole).mean()
 
     def _with_own_statistics(self, seen: Tensor) -> Tensor:
         norms = [module for module in self.unet.modules() if isinstance(module, nn.BatchNorm2d)]

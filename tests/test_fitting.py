@@ -60,6 +60,8 @@ def test_trained_then_evaluated_again_without_training(unmask_cli: Cli, tmp_path
     fractions = {"seed": 0, "val_fraction": 0.1, "test_fraction": 0.1}
     held_out = {id for i in range(40) if split_of(id := f"{i:05d}", **fractions) is Split.test}  # type: ignore[arg-type]
     assert ids_of(tmp_path / "trained") == held_out
+    about = json.loads((tmp_path / "trained" / "training.json").read_text())
+    assert (about["steps"], about["best_step"], about["precision"]) == (2, 2, "32-true")
     answer = unmask_cli(*TINY, "method.checkpoint=trained", "hydra.run.dir=again")
     assert answer.code == 0, answer.err
     assert not (tmp_path / "again" / "checkpoints").exists()

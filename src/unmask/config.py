@@ -298,8 +298,8 @@ class Pix2PixConfig(TrainedMethodConfig):
     """Weight of the L1 distance to the clean picture."""
     input: Pix2PixInput = Pix2PixInput.visible
     """masked: the picture as it is, folds of the mask and all, and the generator makes a whole picture (the study);
-    visible: the hole blanked, and the hole itself as a fourth channel, so that no face mask is unfamiliar. The generator
-    then fills the hole only: discriminator and L1 see its picture with the visible part put back."""
+    visible: the hole blanked, and the hole itself as a fourth channel, so that no face mask is unfamiliar. The
+    generator then fills the hole only: discriminator and L1 see its picture with the visible part put back."""
     picture_statistics: bool = False
     """Normalise with each picture's own statistics when unmasking, as the paper does at batch size 1, instead of with
     the averages gathered in training (norm=batch)."""

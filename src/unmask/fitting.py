@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 from unmask import data, evaluation
 from unmask.config import Checkpoint, DataConfig, RunConfig, Split, TrainedMethodConfig
 from unmask.faces import TrainingBatch
+from unmask.files import write_json
 from unmask.methods.checkpoints import FOLDER, load_generator
 from unmask.methods.trained import TrainedMethod, check_size
 from unmask.runlog import RunLog
@@ -138,6 +139,8 @@ def train(
     )
     kept = run_dir / FOLDER / f"{training.keep.value}.safetensors"
     if fabric.is_global_zero:
+        about = {**asdict(report), "monitor": training.monitor, "precision": precision, "faces": len(source.ids)}
+        write_json(run_dir / "training.json", about)
         load_generator(method.generator, str(kept), config)
         log.info("%s", summary(report, training.keep, kept))
     method.to(fabric.device, torch.float32)

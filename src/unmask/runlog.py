@@ -2,7 +2,8 @@
 
 Tags are chosen so that runs of different methods line up in TensorBoard:
     ``metrics/NAME`` means over the pictures, one value at the end, also in the hparams table
-    ``losses/NAME`` a curve per loss, over steps, mean of all pictures
+    ``losses/NAME`` a curve per loss, over steps, mean of all pictures (of those since the last point, in training)
+    ``validation/NAME``, ``training/...`` of methods that learn: means over the val part; learning rate and speed
     ``losses/NAME/ID`` the same for one picture
     ``pictures/...`` pictures
 Everything, hparams included, is in one event file, so a run directory is one run. Of several runs' hparams tables

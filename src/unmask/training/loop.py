@@ -75,8 +75,9 @@ def fit(
 ) -> TrainingReport:
     """Train `method` in place, and leave best.safetensors, last.safetensors and training.pt in run_dir/checkpoints.
 
-    Resuming is exact: everything random in a step derives from seed, step and rank, the rest is in training.pt. On the
-    same machine the weights come out the same to the bit, however often the training was killed.
+    Resuming is exact: everything random in a step derives from seed, step and rank, the rest is in training.pt. On a
+    CPU the weights come out the same to the bit, however often the training was killed; kernels of a GPU may add in
+    another order from run to run.
 
     Args:
         batches: called with a 0-based step for this process's batches from there on, without end.

@@ -52,7 +52,7 @@ def run(config: DictConfig, run_dir: Path) -> None:
     Raises:
         UnmaskError: something the user can mend.
     """
-    config = with_absolute_root(config)
+    config = with_absolute_roots(config)
     settings = typed(config)
     fingerprint = config_hash(config)
     device = pick_device(settings.device)
@@ -123,10 +123,12 @@ def typed(config: DictConfig) -> RunConfig:
     return settings
 
 
-def with_absolute_root(config: DictConfig) -> DictConfig:
-    """The same with `data.root` made absolute, so that it means the same folder from anywhere."""
-    config = config.copy()
-    config.data.root = str(Path(typed(config).data.root).expanduser().absolute())
+def with_absolute_roots(config: DictConfig) -> DictConfig:
+    """The same with `data.root` and `training.root` made absolute, so that they mean the same folders from anywhere."""
+    config, settings = config.copy(), typed(config)
+    config.data.root = str(Path(settings.data.root).expanduser().absolute())
+    if settings.training.root is not None:
+        config.training.root = str(Path(settings.training.root).expanduser().absolute())
     return config
 
 

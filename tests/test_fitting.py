@@ -83,7 +83,7 @@ def test_trained_then_evaluated_again_without_training(unmask_cli: Cli, tmp_path
         ("method.checkpoint=nowhere.pth", "nowhere.pth"),
         ("method.depth=4", "method.depth=4"),
         ("training.ema_decay=1.5", "training.ema_decay=1.5"),
-        ("training.root=nowhere", "training.root=nowhere"),
+        ("training.root=nowhere", "nowhere: no such folder"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(wrong: str, named: str, unmask_cli: Cli, tmp_path: Path) -> None:

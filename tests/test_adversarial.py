@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent / "networks"))
 from golden_arrays import Arrays, assert_close
-
 from unmask.adversarial import adversarial_loss, gradient_penalty
 from unmask.config import AdversarialLoss, Norm
 from unmask.networks.discriminators import PatchDiscriminator

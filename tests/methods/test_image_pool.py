@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import io
 import re
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "networks"))
 from golden_arrays import Arrays
-
 from unmask.methods.image_pool import ImagePool
 
 

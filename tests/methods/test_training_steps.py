@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "networks"))
 from golden_arrays import FOLDER, Arrays
-
 from unmask.config import AdversarialLoss, CycleGANConfig, Norm, Pix2PixConfig, Pix2PixInput
 from unmask.faces import Faces, TrainingBatch
 from unmask.methods.cyclegan import CycleGAN

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import copy
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-sys.path.insert(0, str(Path(__file__).parent))
 from golden_arrays import Arrays, assert_close, check_network
-
 from unmask.config import Norm
 from unmask.errors import UnmaskError
 from unmask.networks.discriminators import PatchDiscriminator, PixelDiscriminator

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "networks"))
 from golden_arrays import Arrays
-
 from unmask.config import LearningRatePolicy, TrainingConfig
 from unmask.errors import UnmaskError
 from unmask.training.schedule import Course

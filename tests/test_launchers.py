@@ -62,7 +62,16 @@ def start(command: tuple[str, ...], folder: Path) -> subprocess.Popen[str]:
     """``python -m unmask.run ARGUMENTS``, a process with a group of its own, as a terminal's jobs are."""
     words = [sys.executable, "-m", "unmask.run", *command]
     pipe = subprocess.PIPE
-    return subprocess.Popen(words, cwd=folder, text=True, stdout=pipe, stderr=pipe, start_new_session=True)
+    return subprocess.Popen(
+        words,
+        cwd=folder,
+        text=True,
+        stdout=pipe,
+        stderr=pipe,
+        start_new_session=True,
+        # Started in the background, a shell's children ignore Ctrl-C, and theirs would too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def finish(process: subprocess.Popen[str]) -> Answer:

@@ -47,3 +47,9 @@ def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fa
     (gradient,) = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True)
     norm = (gradient.flatten(1) + 1e-16).norm(2, dim=1)
     return GRADIENT_PENALTY * (norm - 1).square().mean()
+
+
+def gradient_penalty_at_random(discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
+    """`gradient_penalty` at a random place between each real and fake picture, drawn from torch's generator."""
+    alpha = torch.rand(len(real), 1, device=real.device, dtype=real.dtype)
+    return gradient_penalty(discriminator, real, fake, alpha)

@@ -364,8 +364,8 @@ class TrainingConfig:
     lr: float = 2e-4
     """Adam's learning rate."""
     lr_policy: LearningRatePolicy = LearningRatePolicy.linear
-    """constant; linear: constant, then linearly to zero; cosine: to zero over `epochs`; step: times 0.1 every
-    `lr_step_epochs`."""
+    """constant; linear: constant, then linearly to zero; cosine: to zero over all epochs; step: times 0.1
+    every `lr_step_epochs`."""
     lr_step_epochs: int = 50
     """Epochs between two falls of the step policy."""
     beta1: float = 0.5

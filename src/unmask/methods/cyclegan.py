@@ -9,13 +9,11 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor, nn
 
-from unmask.adversarial import adversarial_loss, gradient_penalty
+from unmask.adversarial import adversarial_loss, gradient_penalty_at_random
 from unmask.config import AdversarialLoss, CycleGANConfig
 from unmask.faces import Faces, Pairing, TrainingBatch
-from unmask.methods.base import MethodContext
-from unmask.methods.checkpoints import load_generator
 from unmask.methods.image_pool import ImagePool
-from unmask.methods.trained import TrainedMethod, Update, apply, check_size, frozen
+from unmask.methods.trained import TrainedMethod, Update, apply, frozen
 from unmask.networks.discriminators import build_discriminator
 from unmask.networks.normalisation import initialise
 from unmask.networks.resnet_generator import DOWNSAMPLINGS, ResNetGenerator
@@ -44,14 +42,6 @@ class CycleGAN(TrainedMethod):
             initialise(self)
         self.made_clean = ImagePool(config.pool_size, seed)
         self.made_masked = ImagePool(config.pool_size, seed + 1)
-
-    @classmethod
-    def build(cls, config: CycleGANConfig, context: MethodContext) -> CycleGAN:
-        method = cls(config, context.seed)
-        check_size(context.resolution, method.stride, "data.resolution")
-        if config.checkpoint is not None:
-            load_generator(method.to_clean, config.checkpoint, config)
-        return method
 
     @property
     def generator(self) -> nn.Module:
@@ -97,8 +87,7 @@ class CycleGAN(TrainedMethod):
             + adversarial_loss(apply(critic, fake), real=False, kind=kind)
         )
         if kind is AdversarialLoss.wgangp:
-            alpha = torch.rand(len(real), 1, device=real.device, dtype=real.dtype)
-            loss = loss + gradient_penalty(lambda x: apply(critic, x), real, fake, alpha)
+            loss = loss + gradient_penalty_at_random(lambda x: apply(critic, x), real, fake)
         return loss
 
 

@@ -9,13 +9,11 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor, nn
 
-from unmask.adversarial import adversarial_loss, gradient_penalty
+from unmask.adversarial import adversarial_loss, gradient_penalty_at_random
 from unmask.config import AdversarialLoss, Pix2PixConfig, Pix2PixInput
 from unmask.faces import Faces, Pairing, TrainingBatch
 from unmask.losses import masked_mean
-from unmask.methods.base import MethodContext
-from unmask.methods.checkpoints import load_generator
-from unmask.methods.trained import TrainedMethod, Update, apply, check_size, frozen
+from unmask.methods.trained import TrainedMethod, Update, apply, frozen
 from unmask.networks.discriminators import build_discriminator
 from unmask.networks.normalisation import initialise
 from unmask.networks.unet_generator import UNetGenerator
@@ -41,14 +39,6 @@ class Pix2Pix(TrainedMethod):
             self.critic = build_discriminator(config, channels + 3)
             initialise(self)
 
-    @classmethod
-    def build(cls, config: Pix2PixConfig, context: MethodContext) -> Pix2Pix:
-        method = cls(config, context.seed)
-        check_size(context.resolution, method.stride, "data.resolution")
-        if config.checkpoint is not None:
-            load_generator(method.unet, config.checkpoint, config)
-        return method
-
     @property
     def generator(self) -> nn.Module:
         return self.unet
@@ -68,8 +58,7 @@ class Pix2Pix(TrainedMethod):
         loss_real = adversarial_loss(apply(self.critic, real), real=True, kind=kind)
         loss_critic = 0.5 * (loss_fake + loss_real)
         if kind is AdversarialLoss.wgangp:
-            alpha = torch.rand(len(batch), 1, device=real.device, dtype=real.dtype)
-            loss_critic = loss_critic + gradient_penalty(lambda x: apply(self.critic, x), real, fake, alpha)
+            loss_critic = loss_critic + gradient_penalty_at_random(lambda x: apply(self.critic, x), real, fake)
         update("discriminator", loss_critic)
 
         with frozen(self.critic):

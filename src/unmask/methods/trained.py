@@ -10,9 +10,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from unmask.config import TrainedMethodConfig
 from unmask.errors import UnmaskError
 from unmask.faces import Faces, Pairing, Reconstruction, TrainingBatch
-from unmask.methods.base import Method, StepCallback
+from unmask.methods.base import Method, MethodContext, StepCallback
+from unmask.methods.checkpoints import load_generator
 
 Update = Callable[[str, Tensor], None]
 """``update(name, loss)``: one step of the optimiser called `name` down the gradient of a scalar loss."""
@@ -22,12 +24,27 @@ class TrainedMethod(Method, ABC):
     """A feed-forward network from masked to clean pictures, and how it is trained.
 
     Everything to be restored when a training is resumed is in ``state_dict()``.
+
+    Constructors take the method's schema and a seed, from which fresh weights derive.
     """
 
     pairing: ClassVar[Pairing]
     """What its training batches are."""
     stride: int
     """Heights and widths of pictures must be multiples of this."""
+
+    @classmethod
+    def build(cls, config: TrainedMethodConfig, context: MethodContext) -> TrainedMethod:
+        """With fresh weights, or those of `method.checkpoint` in the generator.
+
+        Raises:
+            UnmaskError: `data.resolution` or the checkpoint does not fit the networks.
+        """
+        method = cls(config, context.seed)
+        check_size(context.resolution, method.stride, "data.resolution")
+        if config.checkpoint is not None:
+            load_generator(method.generator, config.checkpoint, config)
+        return method
 
     @property
     @abstractmethod

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from probe_method import NOTES
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -52,6 +54,15 @@ def write_pair_tree(root: Path, count: int, *, size: int = 32, clean: bool = Tru
 def masked_tree(tmp_path: Path) -> Path:
     """Five masked pictures of 32 pixels with painted occlusions; no clean ones."""
     return write_pair_tree(tmp_path / "masked_tree", 5, clean=False)
+
+
+@pytest.fixture
+def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file in which the method of probe_method.py notes what it is asked."""
+    path = tmp_path / "notes.txt"
+    path.touch()
+    monkeypatch.setenv(NOTES, str(path))
+    return path
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from conftest import Answer, write_pair_tree
-from probe_method import BUG, NOTES, SECONDS
+from probe_method import BUG, SECONDS
 from unmask.config_dir import config_dir
 from unmask.images import save_image
 
@@ -52,14 +52,6 @@ EXPERIMENTS = sorted(
     for path in (config_dir() / "experiment").rglob("*.yaml")
     if "MULTIRUN" not in path.read_text()  # those are run in test_sweep.py
 )
-
-
-@pytest.fixture
-def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "notes.txt"
-    path.touch()
-    monkeypatch.setenv(NOTES, str(path))
-    return path
 
 
 def report(run_dir: Path) -> dict[str, Any]:

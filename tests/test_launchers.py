@@ -21,7 +21,7 @@ from omegaconf import DictConfig
 import fake_slurm
 import probe_method
 from conftest import Answer
-from probe_method import NOTES, SECONDS
+from probe_method import SECONDS
 from unmask.config import register
 from unmask.config_dir import config_dir
 from unmask.sweep.naming import register_resolvers
@@ -35,14 +35,6 @@ PLUGINS = {
     "unmask_local": "hydra_plugins.hydra_submitit_launcher",
     "unmask_slurm": "hydra_plugins.hydra_submitit_launcher",
 }
-
-
-@pytest.fixture
-def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "notes.txt"
-    path.touch()
-    monkeypatch.setenv(NOTES, str(path))
-    return path
 
 
 @pytest.fixture

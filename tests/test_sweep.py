@@ -13,7 +13,6 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from conftest import Answer
-from probe_method import NOTES
 from unmask.config import register
 from unmask.config_dir import config_dir
 from unmask.sweep import summarise
@@ -23,14 +22,6 @@ from unmask.sweep.naming import MAX_NAME, job_name, register_resolvers, shorten,
 Cli = Callable[..., Answer]
 QUICK = ("data=ffhq_cmfd", "data.resolution=32", "evaluation.identity=false", "device=cpu", "progress=false")
 PROBE = ("method=inpaint", "method._target_=probe_method.Probe")
-
-
-@pytest.fixture
-def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "notes.txt"
-    path.touch()
-    monkeypatch.setenv(NOTES, str(path))
-    return path
 
 
 def rows(sweep_dir: Path) -> list[dict[str, str]]:

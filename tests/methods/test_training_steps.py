@@ -177,6 +177,18 @@ def test_every_adversarial_loss_trains_both_methods(kind: AdversarialLoss) -> No
         assert all(moved[index] for index, parameter in enumerate(method.parameters()) if parameter.ndim > 1)
 
 
+@pytest.mark.parametrize("statistics", [False, True])
+def test_unmasking_in_double_precision_gives_pictures_in_single(statistics: bool) -> None:
+    """As a validation does while training with training.precision=64-true."""
+    batch = made_up_batch()
+    config = Pix2PixConfig(name="pix2pix", ngf=2, ndf=2, depth=5, picture_statistics=statistics)
+    faces = Faces(batch.masked_ids, *(F.interpolate(x, 64) for x in (batch.masked, batch.hole, batch.hole)))
+    single = Pix2Pix(config).unmask(faces).raw
+    double = Pix2Pix(config).double().unmask(faces).raw
+    assert double.dtype is torch.float32
+    torch.testing.assert_close(double, single, rtol=1e-4, atol=1e-4)
+
+
 def test_a_picture_does_not_depend_on_its_neighbours() -> None:
     batch = made_up_batch(3)
     faces = Faces(batch.masked_ids, batch.masked, batch.hole, batch.hole)

@@ -15,7 +15,7 @@ from unmask.faces import Faces, Pairing, TrainingBatch
 from unmask.losses import masked_mean
 from unmask.methods.trained import TrainedMethod, Update, apply, frozen
 from unmask.networks.discriminators import build_discriminator
-from unmask.networks.normalisation import initialise
+from unmask.networks.normalisation import initialise, own_statistics
 from unmask.networks.unet_generator import UNetGenerator
 
 
@@ -71,7 +71,8 @@ class Pix2Pix(TrainedMethod):
     def generate(self, faces: Faces) -> Tensor:
         seen = self.seen(faces.masked, faces.hole)
         if self.config.picture_statistics:
-            made = torch.cat([self._with_own_statistics(one) for one in seen.split(1)])
+            with own_statistics(self.unet):
+                made = torch.cat([apply(self.unet, one) for one in seen.split(1)])
         else:
             made = apply(self.unet, seen)
         return self.joined(made, faces.masked, faces.hole)
@@ -97,14 +98,3 @@ class Pix2Pix(TrainedMethod):
         if self.config.input is Pix2PixInput.masked:
             return (made - clean).abs().mean()
         return masked_mean((made - clean).abs(), hole).mean()
-
-    def _with_own_statistics(self, seen: Tensor) -> Tensor:
-        norms = [module for module in self.unet.modules() if isinstance(module, nn.BatchNorm2d)]
-        untouched = {name: buffer.clone() for name, buffer in self.unet.named_buffers()}
-        for norm in norms:
-            norm.train()
-        try:
-            return torch.func.functional_call(self.unet, untouched, (seen,))
-        finally:
-            for norm in norms:
-                norm.eval()

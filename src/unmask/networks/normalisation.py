@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import final
 
 import torch
@@ -39,6 +41,22 @@ def initialise(network: nn.Module) -> None:
         elif isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.weight, 1.0, INITIAL_STD)
             nn.init.zeros_(module.bias)
+
+
+@contextmanager
+def own_statistics(network: nn.Module) -> Iterator[None]:
+    """Let batch norm in evaluation mode use each batch's own statistics for a while; gathered ones stay as they are."""
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    gathered = [(buffer, buffer.clone()) for norm in norms for buffer in norm.buffers()]
+    for norm in norms:
+        norm.train()
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.eval()
+        for buffer, before in gathered:
+            buffer.copy_(before)
 
 
 @final

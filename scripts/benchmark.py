@@ -43,7 +43,7 @@ from torch import Tensor
 from bare_convolutions import Convolution, RecordConvolutions, run_all
 from unmask import data
 from unmask.compilation import compile_if_possible
-from unmask.config import DataConfig, GeneratorConfig, OcclusionConfig, OcclusionSource, StyleGANProjConfig
+from unmask.config import DataConfig, MobileStyleGANConfig, OcclusionConfig, OcclusionSource, StyleGANProjConfig
 from unmask.config_dir import sample_root
 from unmask.faces import Faces
 from unmask.files import write_text
@@ -145,7 +145,7 @@ def measure(case: Case, progress: Progress) -> dict[str, Any]:
         progress.update(stages, advance=1, description=f"{case.resolution} px, batch {case.batch}: {what}")
 
     config = StyleGANProjConfig(name="stylegan_proj", compile=case.compile)
-    generator = MobileStyleGAN.build(GeneratorConfig(), case.resolution)
+    generator = MobileStyleGAN.build(MobileStyleGANConfig(), case.resolution)
     subject = Subject(project(config, generator), sample_faces(case))
     now("steps and their parts")
     convolutions = subject.convolutions()

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from rich.progress import track
 
-from unmask.config import GeneratorConfig
+from unmask.config import MobileStyleGANConfig
 from unmask.generators.mobilestylegan import PICTURE_MODEL_PATH, MobileStyleGAN
 from unmask.images import resize
 from unmask.projection import latents
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=PICTURE_MODEL_PATH)
     arguments = parser.parse_args()
 
-    generator = MobileStyleGAN.build(GeneratorConfig(), 128)
+    generator = MobileStyleGAN.build(MobileStyleGANConfig(), 128)
     statistics = latents.statistics_of(latents.sample_w(generator, torch.device("cpu")))
     rng = torch.Generator().manual_seed(arguments.seed)
     rows, thumbnails = [], []

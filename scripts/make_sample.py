@@ -20,7 +20,7 @@ from PIL import Image
 from rich.progress import Progress
 from torch import Tensor
 
-from unmask.config import GeneratorConfig
+from unmask.config import MobileStyleGANConfig
 from unmask.data.facemask import FaceShape, colour_of, draw_mask, implausible
 from unmask.faceanalysis import landmarks106, main_face
 from unmask.files import atomic_path, write_text
@@ -92,7 +92,7 @@ def main() -> None:
 @torch.inference_mode()
 def rendered(psi: float, renders: Path | None) -> Iterator[tuple[int, Tensor]]:
     """Seeds 0, 1, 2, ... and their faces (3,1024,1024) in [-1,1], from `renders` where they are there."""
-    generator = MobileStyleGAN.build(GeneratorConfig(), RENDER_SIZE)
+    generator = MobileStyleGAN.build(MobileStyleGANConfig(), RENDER_SIZE)
     many = torch.randn(MEAN_SAMPLES, generator.z_dim, generator=torch.Generator().manual_seed(0))
     mean = generator.map(many).mean(0, keepdim=True)
     for seed in itertools.count():

@@ -1,4 +1,4 @@
-"""Arrays of the reference program (junyanz/pytorch-CycleGAN-and-pix2pix), compared with ours."""
+"""Arrays of reference programs, compared with ours; their folder says which program, and at which commit."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-FOLDER = "cyclegan_pix2pix"
+IMAGE_TO_IMAGE = "cyclegan_pix2pix"
 
 
 class Arrays:
     """One .npz file."""
 
-    def __init__(self, golden: Path, name: str) -> None:
-        with np.load(golden / FOLDER / f"{name}.npz", allow_pickle=False) as file:
+    def __init__(self, golden: Path, name: str, folder: str = IMAGE_TO_IMAGE) -> None:
+        with np.load(golden / folder / f"{name}.npz", allow_pickle=False) as file:
             self.arrays = {key: file[key] for key in file.files}
 
     def tensor(self, key: str) -> Tensor:

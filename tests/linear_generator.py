@@ -27,13 +27,16 @@ class LinearGenerator(Generator):
         basis = torch.randn(self.num_active_ws, self.w_dim, 3, 8, 8, generator=rng) * 0.1
         self.register_buffer("basis", basis.repeat_interleave(2, -1).repeat_interleave(2, -2))
 
+    def compute_in(self, dtype: torch.dtype) -> None:
+        pass
+
     def map(self, z: Tensor) -> Tensor:
         return z.clone()
 
     def synthesize(self, w_plus: Tensor, noise: tuple[Tensor, ...] | None = None) -> Tensor:
         return torch.einsum("bld,ldchw->bchw", w_plus[:, : self.num_active_ws], self.basis)
 
-    def synthesize_full(self, w_plus: Tensor) -> Tensor:
+    def synthesize_full(self, w_plus: Tensor, noise: tuple[Tensor, ...] | None = None) -> Tensor:
         return self.synthesize(w_plus)
 
     @property

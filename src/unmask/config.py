@@ -96,9 +96,43 @@ class GeneratorConfig:
     _target_: str = MISSING
     """The `unmask.generators.base.Generator` subclass to build."""
     checkpoint: str | None = None
-    """Path of the generator's weights; null uses the artifact `unmask.weights` knows."""
+    """Path of the generator's weights; null uses the artifact `unmask.weights` knows, where there is one."""
+
+
+@dataclass
+class MobileStyleGANConfig(GeneratorConfig):
+    """MobileStyleGAN, FFHQ, with heads for low resolutions."""
+
     heads: str | None = None
-    """Path of the low-resolution heads (MobileStyleGAN); null uses the shipped ones."""
+    """Path of the low-resolution heads; null uses the shipped ones."""
+
+
+class GeneratorNetwork(Enum):
+    """Which of a checkpoint's generators."""
+
+    g_ema = "g_ema"
+    g = "g"
+
+
+class NoiseMode(Enum):
+    """Where the noise of every layer of StyleGAN2 comes from."""
+
+    const = "const"
+    random = "random"
+    none = "none"
+
+
+@dataclass
+class StyleGAN2Config(GeneratorConfig):
+    """StyleGAN2 from a checkpoint: NVlabs .pkl, rosinality .pt, or one of `python -m unmask.convert`; path or URL."""
+
+    network: GeneratorNetwork = GeneratorNetwork.g_ema
+    """g_ema: the average over training, which everybody uses; g: the last state."""
+    noise_mode: NoiseMode = NoiseMode.const
+    """const: the checkpoint's own maps; none; random: fresh ones at every call. Where a projection optimises the maps,
+    they take this one's place."""
+    class_index: int | None = None
+    """The class of a conditional generator."""
 
 
 @dataclass
@@ -228,6 +262,9 @@ class StyleGANProjConfig(MethodConfig):
     """Take the result from the full-resolution render, shrunk, instead of from the low-resolution head: sharper."""
     render_full: bool = False
     """Also keep the full-resolution render of the same w_plus, in full/ID.png."""
+    precision: str = "32-true"
+    """32-true, or bf16-mixed: the convolutions of generator and VGG in bf16, latents and losses in fp32; auto:
+    bf16-mixed where the hardware computes in bf16."""
     compile: bool = True
     """Compile the step with torch.compile where a C++ compiler is found; the first time takes about a minute."""
 
@@ -488,7 +525,8 @@ SCHEMAS: tuple[tuple[str, str, Any], ...] = (
     ("method", "stylegan_proj", StyleGANProjConfig),
     ("method", "pix2pix", Pix2PixConfig),
     ("method", "cyclegan", CycleGANConfig),
-    ("generator", "generator", GeneratorConfig),
+    ("generator", "mobilestylegan", MobileStyleGANConfig),
+    ("generator", "stylegan2", StyleGAN2Config),
     ("data", "data", DataConfig),
     ("occlusion", "occlusion", OcclusionConfig),
     ("evaluation", "evaluation", EvaluationConfig),

@@ -17,8 +17,9 @@ from unmask.faces import TrainingBatch
 from unmask.files import write_json
 from unmask.methods.checkpoints import FOLDER, load_generator
 from unmask.methods.trained import TrainedMethod, check_size
+from unmask.precision import resolve_precision
 from unmask.runlog import RunLog
-from unmask.training import TrainingReport, fit, resolve_precision
+from unmask.training import TrainingReport, fit
 from unmask.training.schedule import Course
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def train(
             num_workers=training.num_workers,
         )
 
-    precision = resolve_precision(training.precision, fabric.device)
+    precision = resolve_precision(training.precision, fabric.device, "training.precision")
     length = data.epoch_length(source, method.pairing)
     course = Course(training, data.steps_per_epoch(length, training.batch_size))
     log.info(

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from unmask.config import GeneratorConfig
+from unmask.config import MobileStyleGANConfig
 from unmask.errors import UnmaskError
 from unmask.generators.heads import HEAD_BLOCKS, StyledHead, load_head
 from unmask.generators.mobilestylegan import MobileStyleGAN, inverse_haar
@@ -48,12 +48,12 @@ def test_errors_name_the_key_and_the_file(tmp_path: Path) -> None:
         load_head(128, tmp_path / "x.safetensors")
     save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(UnmaskError, match=r"other\.safetensors"):
-        MobileStyleGAN.build(GeneratorConfig(checkpoint=str(tmp_path / "other.safetensors")), 256)
+        MobileStyleGAN.build(MobileStyleGANConfig(checkpoint=str(tmp_path / "other.safetensors")), 256)
 
 
 @pytest.fixture(scope="module")
 def prior() -> MobileStyleGAN:
-    return MobileStyleGAN.build(GeneratorConfig(), 256)
+    return MobileStyleGAN.build(MobileStyleGANConfig(), 256)
 
 
 @pytest.mark.weights
@@ -88,7 +88,7 @@ class TestPrior:
     @pytest.mark.slow
     @pytest.mark.parametrize("resolution", sorted(HEAD_BLOCKS))
     def test_the_head_gives_the_shrunken_full_picture(self, resolution: int) -> None:
-        prior = MobileStyleGAN.build(GeneratorConfig(), resolution)
+        prior = MobileStyleGAN.build(MobileStyleGANConfig(), resolution)
         values = []
         for seed in (900_001, 900_002):
             z = torch.randn(1, 512, generator=torch.Generator().manual_seed(seed))

@@ -9,7 +9,7 @@ import torch
 
 from linear_generator import LinearGenerator
 from random_vgg import random_vgg
-from unmask.config import GeneratorConfig, Init, LatentSpaceName, PixelLoss, StyleGANProjConfig
+from unmask.config import Init, LatentSpaceName, MobileStyleGANConfig, PixelLoss, StyleGANProjConfig
 from unmask.errors import UnmaskError
 from unmask.faces import Faces
 from unmask.generators.base import Generator
@@ -40,7 +40,9 @@ PLAIN = StyleGANProjConfig(
 @pytest.fixture(autouse=True)
 def no_pretrained_vgg(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is tested here holds for any kernels."""
-    monkeypatch.setattr(VGG16Features, "pretrained", classmethod(lambda cls, layers: random_vgg(layers)))
+    monkeypatch.setattr(
+        VGG16Features, "pretrained", classmethod(lambda cls, layers, dtype=None: random_vgg(layers, dtype))
+    )
 
 
 def people(generator: Generator, psi: float = 0.5) -> Faces:
@@ -80,7 +82,7 @@ def psnr(a: torch.Tensor, b: torch.Tensor, where: torch.Tensor) -> float:
 
 @pytest.fixture(scope="module")
 def prior() -> MobileStyleGAN:
-    return MobileStyleGAN.build(GeneratorConfig(), 128)
+    return MobileStyleGAN.build(MobileStyleGANConfig(), 128)
 
 
 @pytest.mark.weights

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from golden_arrays import FOLDER, Arrays
+from golden_arrays import IMAGE_TO_IMAGE, Arrays
 from unmask.config import AdversarialLoss, CycleGANConfig, Norm, Pix2PixConfig, Pix2PixInput
 from unmask.faces import Faces, TrainingBatch
 from unmask.methods.cyclegan import CycleGAN
@@ -101,7 +101,7 @@ def test_cyclegan_equals_the_reference(golden: Path) -> None:
     config = CycleGANConfig(name="cyclegan", ngf=8, ndf=8, blocks=9, norm=Norm.instance)
     method = CycleGAN(config)
     arrays = Arrays(golden, "cyclegan_step_f64")
-    dead = set((golden / FOLDER / "cyclegan_dead_gradients.txt").read_text().split())
+    dead = set((golden / IMAGE_TO_IMAGE / "cyclegan_dead_gradients.txt").read_text().split())
     networks = {
         "G_A": method.to_clean, "G_B": method.to_masked, "D_A": method.clean_critic, "D_B": method.masked_critic,
     }  # fmt: skip

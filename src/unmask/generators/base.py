@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import Any
 
+import torch
 from torch import Tensor, nn
-
-from unmask.config import GeneratorConfig
 
 
 class Generator(nn.Module, ABC):
@@ -28,8 +28,15 @@ class Generator(nn.Module, ABC):
 
     @classmethod
     @abstractmethod
-    def build(cls, config: GeneratorConfig, resolution: int) -> Generator:
-        """Load the prior for pictures of `resolution` pixels, on the CPU; weights are fetched if missing."""
+    def build(cls, config: Any, resolution: int) -> Generator:
+        """Load the prior of its schema in `unmask.config` for pictures of `resolution` pixels, on the CPU.
+
+        Weights are fetched if missing.
+        """
+
+    @abstractmethod
+    def compute_in(self, dtype: torch.dtype) -> None:
+        """Run `synthesize`'s convolutions in `dtype` from now on; latents, noise and pictures stay in fp32."""
 
     @abstractmethod
     def map(self, z: Tensor) -> Tensor:
@@ -43,8 +50,11 @@ class Generator(nn.Module, ABC):
         """
 
     @abstractmethod
-    def synthesize_full(self, w_plus: Tensor) -> Tensor:
-        """w_plus (B,num_ws,w_dim) -> pictures (B,3,full_resolution,full_resolution), RGB, nominally in [-1,1]."""
+    def synthesize_full(self, w_plus: Tensor, noise: tuple[Tensor, ...] | None = None) -> Tensor:
+        """w_plus (B,num_ws,w_dim) -> pictures (B,3,full_resolution,full_resolution), RGB, nominally in [-1,1].
+
+        `noise` as for `synthesize`.
+        """
 
     @property
     @abstractmethod

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from unmask import weights
-from unmask.config import GeneratorConfig
+from unmask.config import MobileStyleGANConfig
 from unmask.errors import UnmaskError
 from unmask.generators.base import Generator
 from unmask.generators.heads import HEAD_BLOCKS, StyledHead, head_resolution, load_head
@@ -54,7 +54,7 @@ class StyledScale(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """x (B,C,H,W), w (B,w_dim) -> (B,C,H,W)."""
-        return x * self.style(w)[:, :, None, None]
+        return x * self.style(w).to(x.dtype)[:, :, None, None]
 
 
 class SeparableConv(StyledScale):
@@ -71,9 +71,9 @@ class SeparableConv(StyledScale):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """x (B,C,H,W), w (B,w_dim) -> (B,out,H,W)."""
-        x = F.conv2d(super().forward(x, w), self.depthwise, padding=1, groups=x.shape[1])
-        x = F.conv2d(x, self.pointwise, self.bias)
-        return F.leaky_relu(x + self.noise, LEAKY_SLOPE)
+        x = F.conv2d(super().forward(x, w), self.depthwise.to(x.dtype), padding=1, groups=x.shape[1])
+        x = F.conv2d(x, self.pointwise.to(x.dtype), self.bias.to(x.dtype))
+        return F.leaky_relu(x + self.noise.to(x.dtype), LEAKY_SLOPE)
 
 
 class Block(nn.Module):
@@ -104,8 +104,8 @@ class FirstConv(StyledScale):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """x (B or 1,C,4,4), w (B,w_dim) -> (B,C,4,4)."""
-        x = F.conv2d(super().forward(x, w), self.weight, self.bias, padding=1)
-        return F.leaky_relu(x + self.noise, LEAKY_SLOPE)
+        x = F.conv2d(super().forward(x, w), self.weight.to(x.dtype), self.bias.to(x.dtype), padding=1)
+        return F.leaky_relu(x + self.noise.to(x.dtype), LEAKY_SLOPE)
 
 
 class ToImage(StyledScale):
@@ -118,7 +118,8 @@ class ToImage(StyledScale):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """x (B,C,H,W), w (B,w_dim) -> RGB (B,3,2H,2W)."""
-        return inverse_haar(F.conv2d(super().forward(x, w), self.weight, self.bias))
+        x = F.conv2d(super().forward(x, w), self.weight.to(x.dtype), self.bias.to(x.dtype))
+        return inverse_haar(x.to(w.dtype))
 
 
 class Synthesis(nn.Module):
@@ -140,9 +141,12 @@ class Synthesis(nn.Module):
         assert isinstance(block, Block)
         return block
 
-    def features(self, w_plus: Tensor, blocks: int) -> Tensor:
-        """w_plus (B,≥1+3·blocks,w_dim) -> the output of the last of the first `blocks` blocks, at 4·2^blocks pixels."""
-        x = self.conv1(self.const, w_plus[:, 0])
+    def features(self, w_plus: Tensor, blocks: int, dtype: torch.dtype | None = None) -> Tensor:
+        """w_plus (B,≥1+3·blocks,w_dim) -> the output of the last of the first `blocks` blocks, at 4·2^blocks pixels.
+
+        Convolutions are computed in `dtype`, or in that of the weights.
+        """
+        x = self.conv1(self.const.to(dtype or w_plus.dtype), w_plus[:, 0])
         for i in range(blocks):
             x = self.layers[i](x, w_plus[:, 1 + 3 * i : 4 + 3 * i])
         return x
@@ -214,10 +218,11 @@ class MobileStyleGAN(Generator):
         self.num_ws = 3 * len(synthesis.layers) + 2
         self.resolution = self.full_resolution if head is None else head_resolution(head)
         self._picture_model_path = picture_model_path
+        self._dtype: torch.dtype | None = None
         self.requires_grad_(False).eval()
 
     @classmethod
-    def build(cls, config: GeneratorConfig, resolution: int) -> MobileStyleGAN:
+    def build(cls, config: MobileStyleGANConfig, resolution: int) -> MobileStyleGAN:
         """Load the networks, and the head for `resolution` unless that is 1024."""
         mapping, synthesis = load_networks(None if config.checkpoint is None else Path(config.checkpoint))
         heads = None if config.heads is None else Path(config.heads)
@@ -240,6 +245,10 @@ class MobileStyleGAN(Generator):
         """The shipped one, unless other weights were loaded."""
         return self._picture_model_path
 
+    def compute_in(self, dtype: torch.dtype) -> None:
+        """See `Generator.compute_in`; the head and the 1024² render stay in fp32."""
+        self._dtype = dtype
+
     def map(self, z: Tensor) -> Tensor:
         """z (B,512) -> w (B,512)."""
         return self.mapping(z)
@@ -250,8 +259,9 @@ class MobileStyleGAN(Generator):
         if self.head is None:
             return self.synthesis(w_plus)
         blocks = HEAD_BLOCKS[self.resolution]
-        return inverse_haar(self.head(self.synthesis.features(w_plus, blocks), w_plus[:, 3 * blocks + 1]))
+        features = self.synthesis.features(w_plus, blocks, self._dtype).to(w_plus.dtype)
+        return inverse_haar(self.head(features, w_plus[:, 3 * blocks + 1]))
 
-    def synthesize_full(self, w_plus: Tensor) -> Tensor:
+    def synthesize_full(self, w_plus: Tensor, noise: tuple[Tensor, ...] | None = None) -> Tensor:
         """w_plus (B,23,512) -> RGB (B,3,1024,1024)."""
         return self.synthesis(w_plus)

@@ -22,6 +22,7 @@ from unmask.generators.base import Generator
 from unmask.images import resize
 from unmask.methods.base import Method, MethodContext, StepCallback, StepReport
 from unmask.networks.vgg import VGG16Features
+from unmask.precision import resolve_precision
 from unmask.projection import starts
 from unmask.projection.latents import sample_w, statistics_of
 from unmask.projection.noise import NoiseMaps, random_noise
@@ -57,9 +58,13 @@ class StyleGANProjection(Method):
         w = sample_w(generator, device)
         self.statistics = statistics_of(w)
         self.space = build_space(config.latent_space, w)
+        precision = resolve_precision(config.precision, device, "method.precision", ("32-true", "bf16-mixed"))
+        dtype = torch.bfloat16 if precision == "bf16-mixed" else None
+        if dtype is not None:
+            generator.compute_in(dtype)
         vgg = None
         if config.lambda_perceptual > 0:
-            vgg = VGG16Features.pretrained(tuple(config.perceptual_layers)).to(device)
+            vgg = VGG16Features.pretrained(tuple(config.perceptual_layers), dtype).to(device)
             vgg = vgg.to(memory_format=torch.channels_last)
         self.objective = Objective(
             Weights(
@@ -190,8 +195,11 @@ class StyleGANProjection(Method):
         if self.generator.resolution == self.generator.full_resolution:
             return self.render(latents, noise)
         size = self.generator.full_resolution
-        pictures = [self.generator.synthesize_full(one).clamp(-1, 1) for one in w_plus.split(1)]
-        return torch.cat([torch.empty(0, 3, size, size, device=w_plus.device), *pictures])
+        pictures = [
+            self.generator.synthesize_full(w_plus[i : i + 1], tuple(one[i : i + 1] for one in noise) or None)
+            for i in range(len(w_plus))
+        ]
+        return torch.cat([torch.empty(0, 3, size, size, device=w_plus.device), *pictures]).clamp(-1, 1)
 
 
 class _Reporter:

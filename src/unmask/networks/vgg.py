@@ -42,8 +42,9 @@ class VGG16Features(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, layers: tuple[str, ...], state: dict[str, Tensor]) -> None:
-        """`state` is the state dict of torchvision's ``vgg16().features``.
+    def __init__(self, layers: tuple[str, ...], state: dict[str, Tensor], dtype: torch.dtype | None = None) -> None:
+        """`state` is the state dict of torchvision's ``vgg16().features``; `dtype` is that of the convolutions, if
+        not that of the state.
 
         Raises:
             UnmaskError: a layer that does not exist.
@@ -65,7 +66,7 @@ class VGG16Features(nn.Module):
                     break
                 conv = nn.Conv2d(channels, width, 3, padding=1)
                 conv.load_state_dict({"weight": state[f"{index}.weight"], "bias": state[f"{index}.bias"]})
-                block.append(conv)
+                block.append(conv.to(dtype))
                 channels, index, made = width, index + 2, made + 1
             index += 1  # the pooling layer
             if len(block):
@@ -75,13 +76,18 @@ class VGG16Features(nn.Module):
         self.requires_grad_(False).eval()
 
     @classmethod
-    def pretrained(cls, layers: tuple[str, ...]) -> VGG16Features:
+    def pretrained(cls, layers: tuple[str, ...], dtype: torch.dtype | None = None) -> VGG16Features:
         """With the ImageNet weights of `unmask.weights`."""
-        return cls(layers, weights.load("vgg16-features"))
+        return cls(layers, weights.load("vgg16-features"), dtype)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the convolutions are computed in."""
+        return next(self.blocks.parameters()).dtype
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """images (B,3,H,W) RGB in [-1,1] -> one (B,C,H/stride,W/stride) per requested layer, in their order."""
-        x = ((images + 1) / 2 - self.mean) / self.std
+        """images (B,3,H,W) RGB in [-1,1] -> one (B,C,H/stride,W/stride) per requested layer, in their order, fp32."""
+        x = (((images + 1) / 2 - self.mean) / self.std).to(self.dtype)
         found: dict[str, Tensor] = {}
         for b, block in enumerate(self.blocks, 1):
             if b > 1:
@@ -90,4 +96,4 @@ class VGG16Features(nn.Module):
             for c, conv in enumerate(block, 1):
                 x = F.relu(conv(x))
                 found[f"relu{b}_{c}"] = x
-        return tuple(found[layer] for layer in self.layers)
+        return tuple(found[layer].to(images.dtype) for layer in self.layers)

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from unmask.training.loop import TrainingReport, fit
-from unmask.training.processes import resolve_precision, start_processes
+from unmask.training.processes import start_processes
 
-__all__ = ["TrainingReport", "fit", "resolve_precision", "start_processes"]
+__all__ = ["TrainingReport", "fit", "start_processes"]

@@ -10,13 +10,12 @@ import torch
 
 from unmask.config import TrainingConfig
 from unmask.errors import UnmaskError
+from unmask.precision import resolve_precision
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 log = logging.getLogger(__name__)
-
-PRECISIONS = ("32-true", "bf16-mixed", "64-true")
 
 
 def start_processes(config: TrainingConfig, device: torch.device, run_dir: Path | None = None) -> Fabric:
@@ -41,7 +40,7 @@ def start_processes(config: TrainingConfig, device: torch.device, run_dir: Path 
             devices=devices,
             num_nodes=config.num_nodes,
             strategy="ddp" if many else "auto",
-            precision=resolve_precision(config.precision, device),  # type: ignore[arg-type]
+            precision=resolve_precision(config.precision, device, "training.precision"),  # type: ignore[arg-type]
         )
         fabric.launch()
     except (ValueError, RuntimeError, TypeError) as error:
@@ -54,25 +53,3 @@ def start_processes(config: TrainingConfig, device: torch.device, run_dir: Path 
             "hydra.run.dir=outputs/NAME."
         )
     return fabric
-
-
-def resolve_precision(name: str, device: torch.device) -> str:
-    """`training.precision` with auto replaced: bf16-mixed where the hardware multiplies in bf16, else 32-true.
-
-    Raises:
-        UnmaskError: unknown.
-    """
-    if name == "auto":
-        return "bf16-mixed" if computes_in_bf16(device) else "32-true"
-    if name not in PRECISIONS:
-        raise UnmaskError(f"training.precision={name}: choose auto, {', '.join(PRECISIONS)}.")
-    return name
-
-
-def computes_in_bf16(device: torch.device) -> bool:
-    """Whether bf16 is faster than fp32 there, as opposed to merely possible."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type == "cpu":
-        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return False

@@ -196,6 +196,13 @@ class PixelLoss(Enum):
     bce = "bce"
 
 
+class Shrink(Enum):
+    """How pictures are shrunk before VGG-16."""
+
+    bicubic = "bicubic"
+    area = "area"
+
+
 @dataclass
 class StyleGANProjConfig(MethodConfig):
     """Project the visible face into the latent space of a frozen generator; the generator fills the rest."""
@@ -238,8 +245,13 @@ class StyleGANProjConfig(MethodConfig):
     """VGG-16 layers compared, relu1_1 to relu5_3; the study's conv2 is relu2_2."""
     perceptual_resolution: int = 128
     """Pictures are shrunk to this many pixels before VGG-16."""
+    perceptual_shrink: Shrink = Shrink.bicubic
+    """bicubic with antialiasing, or area: means over pixels, as the reference projectors shrink."""
     normalise_features: bool = True
     """Scale feature vectors to unit length before comparing (LPIPS); false compares them as they are."""
+    lpips_weights: bool = False
+    """Weigh the channels of relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3 as LPIPS for VGG-16 has learnt to; with
+    these five layers the distance is LPIPS itself."""
     perceptual_margin: float = 0.3
     """Keep features this share of their receptive field's radius away from the hole, since they see into it."""
     focus: float = 50.0
@@ -254,6 +266,11 @@ class StyleGANProjConfig(MethodConfig):
     layer_shrinkage: float = 0.5
     """In the end, pull the layers this share of the way to their mean, from 0 (not at all, the study) to 1 (back to W):
     what layers disagree on is fitted to the visible pixels, and does the hidden ones no good."""
+    w_noise: float = 0.0
+    """Before every step, blur the latents by normal noise of this share of their total deviation, falling to zero over
+    `w_noise_ramp` of the stage; the reference projectors explore so, with 0.05."""
+    w_noise_ramp: float = 0.75
+    """Share of a stage over which `w_noise` falls to zero."""
     optimise_noise: bool = True
     """Optimise the noise maps too, from random ones, if the generator has any (MobileStyleGAN has none)."""
     lambda_noise: float = 1e5

@@ -21,9 +21,11 @@ from unmask.faces import Faces, Failure, Reconstruction
 from unmask.generators.base import Generator
 from unmask.images import resize
 from unmask.methods.base import Method, MethodContext, StepCallback, StepReport
+from unmask.networks.lpips_weights import lpips_channel_weights
 from unmask.networks.vgg import VGG16Features
 from unmask.precision import resolve_precision
 from unmask.projection import starts
+from unmask.projection.exploration import NoiseRamp, explore_with
 from unmask.projection.latents import sample_w, statistics_of
 from unmask.projection.noise import NoiseMaps, random_noise
 from unmask.projection.objective import Objective, Target, Weights
@@ -66,6 +68,10 @@ class StyleGANProjection(Method):
         if config.lambda_perceptual > 0:
             vgg = VGG16Features.pretrained(tuple(config.perceptual_layers), dtype).to(device)
             vgg = vgg.to(memory_format=torch.channels_last)
+        channel_weights = None
+        if config.lpips_weights:
+            found = lpips_channel_weights(tuple(config.perceptual_layers))
+            channel_weights = tuple(one.to(device) for one in found)
         self.objective = Objective(
             Weights(
                 config.lambda_pixel,
@@ -82,6 +88,8 @@ class StyleGANProjection(Method):
             normalise_features=config.normalise_features,
             margin=config.perceptual_margin,
             focus=config.focus,
+            shrink=config.perceptual_shrink,
+            channel_weights=channel_weights,
         )
         self._losses = compile_if_possible(self.losses) if config.compile else self.losses
 
@@ -97,6 +105,10 @@ class StyleGANProjection(Method):
         visible = faces.visible if config.use_occlusion else torch.ones_like(faces.hole)
         start = self.space.from_w(self._start(faces, visible))[:, None]
         noise = random_noise(self.generator.noise_maps, faces.ids, self.seed) if config.optimise_noise else ()
+        explore = None
+        if config.w_noise > 0:
+            ramp = NoiseRamp(config.w_noise, config.w_noise_ramp)
+            explore = explore_with(ramp, self.space.statistics.total_std, faces.ids, self.seed)
         reporter = _Reporter(self.render, faces.ids, on_step, config.w_steps + config.steps)
 
         def stage(latents: Tensor, noise: NoiseMaps, steps: int, lr: float, offset: int) -> Optimised:
@@ -110,7 +122,7 @@ class StyleGANProjection(Method):
                 # Both stages call the same shapes, so that the step is compiled once.
                 return self._losses(x.expand(-1, self.generator.num_active_ws, -1), maps, target)
 
-            return optimise(latents, losses, settings, reporter.hook(offset), noise=noise)
+            return optimise(latents, losses, settings, reporter.hook(offset), noise=noise, explore=explore)
 
         in_w = stage(start, noise, config.w_steps, config.w_lr, 0)
         layers = in_w.latents.expand(-1, self.generator.num_active_ws, -1)

@@ -25,6 +25,11 @@ class LatentStatistics:
     mean: Tensor
     std: Tensor
 
+    @property
+    def total_std(self) -> Tensor:
+        """Root mean square distance from the mean over all components together, the reference projector's w_std: ()."""
+        return self.std.square().sum().sqrt()
+
 
 @torch.no_grad()
 def sample_w(generator: Generator, device: torch.device) -> Tensor:

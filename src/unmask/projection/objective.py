@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unmask.config import PixelLoss
+from unmask.config import PixelLoss, Shrink
 from unmask.images import depth, resize
 from unmask.losses import masked_mean, pixel_loss, unit_normalise
 from unmask.networks.vgg import VGG16Features, reach, stride
@@ -64,6 +64,8 @@ class Objective:
         normalise_features: bool,
         margin: float,
         focus: float,
+        shrink: Shrink = Shrink.bicubic,
+        channel_weights: tuple[Tensor, ...] | None = None,
     ) -> None:
         """
         Args:
@@ -73,6 +75,8 @@ class Objective:
             margin: grow the hole at each feature scale by this share of the layer's reach, since features beside the
                 hole see into it.
             focus: see `proximity`; 0 weighs all visible pixels alike.
+            shrink: how pictures are shrunk before VGG.
+            channel_weights: per VGG layer (C,), what the squared differences of its channels are multiplied with.
         """
         assert vgg is not None or weights.perceptual == 0
         self.weights = weights
@@ -83,6 +87,10 @@ class Objective:
         self.normalise_features = normalise_features
         self.margin = margin
         self.focus = focus
+        self.shrink = shrink
+        self.channel_scales = None
+        if channel_weights is not None:
+            self.channel_scales = tuple(one.sqrt()[:, None, None] for one in channel_weights)
 
     @torch.no_grad()
     def target(self, masked: Tensor, visible: Tensor, filler: Tensor, anchor: Tensor) -> Target:
@@ -117,8 +125,14 @@ class Objective:
 
     def _features(self, images: Tensor) -> tuple[Tensor, ...]:
         assert self.vgg is not None
-        features = self.vgg(resize(images, min(self.perceptual_resolution, images.shape[-1])))
-        return tuple(map(unit_normalise, features)) if self.normalise_features else features
+        size = min(self.perceptual_resolution, images.shape[-1])
+        small = F.adaptive_avg_pool2d(images, size) if self.shrink is Shrink.area else resize(images, size)
+        features = self.vgg(small)
+        if self.normalise_features:
+            features = tuple(map(unit_normalise, features))
+        if self.channel_scales is None:
+            return features
+        return tuple(one * scale for one, scale in zip(features, self.channel_scales, strict=True))
 
     def _feature_distance(self, found: Tensor, wanted: Tensor, visible: Tensor) -> Tensor:
         """LPIPS sums over channels (of unit vectors); unnormalised features are averaged over them."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from unmask.projection.exploration import Explore
 from unmask.projection.noise import NoiseMaps, normalise_noise
 from unmask.projection.schedules import Ramp
 
@@ -49,8 +50,11 @@ def optimise(
     on_step: StepHook | None = None,
     *,
     noise: NoiseMaps = (),
+    explore: Explore | None = None,
 ) -> Optimised:
     """Minimise every picture's own loss with Adam, from latents `start` (B,...) and `noise` maps (B,1,h,w).
+
+    At every step the loss is taken at the latents plus the offset that `explore` gives, if it is given.
 
     The losses of the batch are summed, and Adam works number by number, so a picture's path is the one it would take
     alone. A picture whose loss or gradient turns non-finite is stopped where it stood; the others go on.
@@ -64,7 +68,8 @@ def optimise(
     for step in range(stage.steps):
         optimiser.param_groups[0]["lr"] = stage.lr * stage.ramp.factor(step, stage.steps)
         optimiser.zero_grad(set_to_none=True)
-        values = losses(latents, maps)
+        offset = None if explore is None else explore(step, stage.steps, latents.detach())
+        values = losses(latents if offset is None else latents + offset, maps)
         # A picture that failed must not reach the sum: 0 · nan is nan, so it is left out, not weighted away.
         values["total"][alive & values["total"].isfinite()].sum().backward()
         sound = alive & values["total"].isfinite()

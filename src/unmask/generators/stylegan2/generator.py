@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unmask.config import NoiseMode
+from unmask.config import NoiseMode, StyleGAN2Config
 from unmask.errors import UnmaskError
 from unmask.generators.base import Generator
 from unmask.generators.stylegan2.architecture import GeneratorArchitecture
@@ -72,6 +72,11 @@ class StyleGAN2(Generator):
         self.register_buffer("label", label, persistent=False)
         self.requires_grad_(False).eval()
         self.synthesis.freeze()
+
+    @classmethod
+    def build(cls, config: StyleGAN2Config, resolution: int) -> StyleGAN2:
+        """See `Generator.build`; `generator.checkpoint` is read, or fetched first."""
+        raise NotImplementedError
 
     @property
     def num_active_ws(self) -> int:

@@ -193,11 +193,15 @@ class StyleGANProjection(Method):
         full = self._render_full(active, w_plus, noise)
         return Reconstruction(
             ids=tuple(ids[i] for i in keep),
-            raw=self.render(active, noise) if full is None else resize(full, self.generator.resolution).clamp(-1, 1),
+            raw=self._shrunk(full) if full is not None and self.config.shrink_full else self.render(active, noise),
             w_plus=w_plus,
             full=full if self.config.render_full else None,
             failures=tuple(failures),
         )
+
+    def _shrunk(self, full: Tensor) -> Tensor:
+        """(N,3,R,R) -> (N,3,H,W), clamped to [-1,1]."""
+        return resize(full, self.generator.resolution).clamp(-1, 1)
 
     @torch.no_grad()
     def _render_full(self, latents: Tensor, w_plus: Tensor, noise: NoiseMaps) -> Tensor | None:

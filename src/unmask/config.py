@@ -350,6 +350,13 @@ class Pix2PixConfig(TrainedMethodConfig):
     """Dropout in the U-Net's inner levels during training."""
     lambda_l1: float = 100.0
     """Weight of the L1 distance to the clean picture."""
+    lambda_perceptual: float = 0.0
+    """Weight of the distance of VGG-16 features to the clean picture's, around the hole; the paper has none. Sharper
+    mouths in fewer steps (Johnson et al. 2016; Wang et al. 2018, pix2pixHD)."""
+    window: bool = False
+    """Let the discriminator judge only a window around the hole, half the picture high and five eighths wide; a third
+    of its work. Only with input=visible, where all that is generated lies in it (Iizuka et al. 2017, local
+    discriminator)."""
     input: Pix2PixInput = Pix2PixInput.visible
     """masked: the picture as it is, folds of the mask and all, and the generator makes a whole picture (the study);
     visible: the hole blanked, and the hole itself as a fourth channel, so that no face mask is unfamiliar. The

@@ -11,36 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from golden_arrays import IMAGE_TO_IMAGE, Arrays
+from training_steps import Updater, made_up_batch
 from unmask.config import AdversarialLoss, CycleGANConfig, Norm, Pix2PixConfig, Pix2PixInput
 from unmask.faces import Faces, TrainingBatch
 from unmask.methods.cyclegan import CycleGAN
 from unmask.methods.pix2pix import Pix2Pix
 from unmask.methods.trained import TrainedMethod
-
-LR = 2e-4
-
-
-class Updater:
-    """Adam on every update, as the reference's optimisers; remembers the gradients."""
-
-    def __init__(self, method: TrainedMethod) -> None:
-        self.method = method
-        self.gradients: dict[nn.Parameter, Tensor] = {}
-        self.order: list[str] = []
-        self.optimisers = {
-            name: torch.optim.Adam([p for network in networks for p in network.parameters()], LR, (0.5, 0.999))
-            for name, networks in method.networks().items()
-        }
-
-    def __call__(self, name: str, loss: Tensor) -> None:
-        self.order.append(name)
-        self.optimisers[name].zero_grad()
-        loss.backward()
-        for network in self.method.networks()[name]:
-            for parameter in network.parameters():
-                assert parameter.grad is not None
-                self.gradients[parameter] = parameter.grad.clone()
-        self.optimisers[name].step()
 
 
 def batch_of(arrays: Arrays, step: int, *, paired: bool) -> TrainingBatch:
@@ -111,15 +87,6 @@ def test_cyclegan_equals_the_reference(golden: Path) -> None:
 
 def tiny(shown: Pix2PixInput) -> Pix2Pix:
     return Pix2Pix(Pix2PixConfig(name="pix2pix", ngf=2, ndf=2, depth=5, dropout=False, input=shown))
-
-
-def made_up_batch(size: int = 2) -> TrainingBatch:
-    generator = torch.Generator().manual_seed(0)
-    masked, clean = (torch.rand(size, 3, 32, 32, generator=generator) * 2 - 1 for _ in range(2))
-    hole = torch.zeros(size, 1, 32, 32)
-    hole[:, :, 16:24, 8:24] = 1
-    ids = tuple(map(str, range(size)))
-    return TrainingBatch(ids, ids, masked, hole, clean)
 
 
 @pytest.mark.parametrize(("shown", "channels"), [(Pix2PixInput.masked, 6), (Pix2PixInput.visible, 7)])

@@ -11,12 +11,15 @@ from torch import Tensor, nn
 
 from unmask.adversarial import adversarial_loss, gradient_penalty_at_random
 from unmask.config import AdversarialLoss, Pix2PixConfig, Pix2PixInput
+from unmask.errors import UnmaskError
 from unmask.faces import Faces, Pairing, TrainingBatch
 from unmask.losses import masked_mean
+from unmask.methods.perception import Perception
 from unmask.methods.trained import TrainedMethod, Update, apply, frozen
 from unmask.networks.discriminators import build_discriminator
 from unmask.networks.normalisation import initialise, own_statistics
 from unmask.networks.unet_generator import UNetGenerator
+from unmask.networks.windows import cut, windows_around
 
 
 @final
@@ -26,8 +29,14 @@ class Pix2Pix(TrainedMethod):
     pairing: ClassVar[Pairing] = Pairing.paired
 
     def __init__(self, config: Pix2PixConfig, seed: int = 0) -> None:
-        """Fresh weights that derive from `seed`."""
+        """Fresh weights that derive from `seed`.
+
+        Raises:
+            UnmaskError: settings that exclude each other.
+        """
         super().__init__()
+        if config.window and config.input is Pix2PixInput.masked:
+            raise UnmaskError("method.window=true needs method.input=visible: elsewhere nothing would be judged.")
         self.config = config
         self.stride = 2**config.depth
         channels = 4 if config.input is Pix2PixInput.visible else 3
@@ -38,6 +47,8 @@ class Pix2Pix(TrainedMethod):
             )
             self.critic = build_discriminator(config, channels + 3)
             initialise(self)
+        learns = config.checkpoint is None and config.lambda_perceptual > 0
+        self.perception = Perception.pretrained() if learns else None
 
     @property
     def generator(self) -> nn.Module:
@@ -53,7 +64,13 @@ class Pix2Pix(TrainedMethod):
         seen = self.seen(batch.masked, batch.hole)
         made = self.joined(apply(self.unet, seen), batch.clean, batch.hole)
 
-        fake, real = torch.cat([seen, made.detach()], 1), torch.cat([seen, batch.clean], 1)
+        windows = windows_around(batch.hole)
+
+        def judged(picture: Tensor) -> Tensor:
+            pair = torch.cat([seen, picture], 1)
+            return cut(pair, windows) if self.config.window else pair
+
+        fake, real = judged(made.detach()), judged(batch.clean)
         loss_fake = adversarial_loss(apply(self.critic, fake), real=False, kind=kind)
         loss_real = adversarial_loss(apply(self.critic, real), real=True, kind=kind)
         loss_critic = 0.5 * (loss_fake + loss_real)
@@ -62,10 +79,14 @@ class Pix2Pix(TrainedMethod):
         update("discriminator", loss_critic)
 
         with frozen(self.critic):
-            fooled = adversarial_loss(apply(self.critic, torch.cat([seen, made], 1)), real=True, kind=kind)
+            fooled = adversarial_loss(apply(self.critic, judged(made)), real=True, kind=kind)
         l1 = self.config.lambda_l1 * self._l1(made, batch.clean, batch.hole)
-        update("generator", fooled + l1)
-        losses = {"G_GAN": fooled, "G_L1": l1, "D_real": loss_real, "D_fake": loss_fake}
+        losses = {"G_GAN": fooled, "G_L1": l1}
+        if self.perception is not None:
+            distance = self.perception.distance(made, batch.clean, windows).mean()
+            losses["G_perceptual"] = self.config.lambda_perceptual * distance
+        update("generator", sum(losses.values(), torch.zeros((), device=made.device)))
+        losses |= {"D_real": loss_real, "D_fake": loss_fake}
         return {name: loss.detach() for name, loss in losses.items()}
 
     def generate(self, faces: Faces) -> Tensor:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import final
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from unmask.losses import unit_normalise
 from unmask.networks.vgg import VGG16Features
 from unmask.networks.windows import Window, cut
 
-LAYERS = ("relu1_2", "relu2_2", "relu3_1")
-"""Edges, textures and parts; what comes next costs as much again and tells little more of a mouth."""
+LAYERS = ("relu1_2", "relu2_2", "relu3_3")
+"""Edges, textures and parts of a picture that is shrunk to half; finer detail is left to the discriminator."""
 
 
 @final
@@ -32,11 +33,11 @@ class Perception:
         return cls(VGG16Features.pretrained(LAYERS).to(memory_format=torch.channels_last))
 
     def distance(self, made: Tensor, clean: Tensor, windows: tuple[Window, ...]) -> Tensor:
-        """made, clean (B,3,H,W) in [-1,1] -> (B,): squared distances of features, mean over each picture's window,
-        summed over layers."""
+        """made, clean (B,3,H,W) in [-1,1] -> (B,): squared distances of features, mean over each picture's window at half
+        its size, summed over layers."""
         self.vgg.to(made)  # where and how precisely the training computes; nothing to do after the first call
         with torch.no_grad():
-            wanted = [unit_normalise(one) for one in self.vgg(cut(clean, windows))]
-        found = [unit_normalise(one) for one in self.vgg(cut(made, windows))]
+            wanted = [unit_normalise(one) for one in self.vgg(F.avg_pool2d(cut(clean, windows), 2))]
+        found = [unit_normalise(one) for one in self.vgg(F.avg_pool2d(cut(made, windows), 2))]
         terms = [(a - b).square().sum(1).mean((1, 2)) for a, b in zip(found, wanted, strict=True)]
         return torch.stack(terms).sum(0)

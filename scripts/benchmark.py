@@ -24,15 +24,8 @@ Lists of --resolutions and --batches are best in ascending order, as memory's hi
 from __future__ import annotations
 
 import argparse
-import json
-import platform
-import resource
-import statistics
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -41,12 +34,12 @@ from rich.progress import Progress
 from torch import Tensor
 
 from bare_convolutions import Convolution, RecordConvolutions, run_all
+from measuring import Task, make_parser, parse, peak_memory_mb, publish, repeat, take_turns
 from unmask import data
 from unmask.compilation import compile_if_possible
 from unmask.config import DataConfig, MobileStyleGANConfig, OcclusionConfig, OcclusionSource, StyleGANProjConfig
 from unmask.config_dir import sample_root
 from unmask.faces import Faces
-from unmask.files import write_text
 from unmask.generators.base import Generator
 from unmask.generators.mobilestylegan import MobileStyleGAN
 from unmask.methods.stylegan_proj import StyleGANProjection
@@ -58,9 +51,6 @@ ITERATIONS = 3
 """How often a thing is done in a row each time its turn comes."""
 PICTURE_ROUNDS = 3
 """At most this many rounds of whole projections, which take long and vary little."""
-
-Task = Callable[[int], object]
-"""Does its work so many times."""
 
 
 @dataclass(frozen=True)
@@ -111,29 +101,6 @@ class Subject:
         with RecordConvolutions() as recorder:
             step(1)
         return recorder.found
-
-
-def repeat(work: Callable[[], object]) -> Task:
-    """Do `work` so many times."""
-
-    def task(count: int) -> None:
-        for _ in range(count):
-            work()
-
-    return task
-
-
-def take_turns(tasks: dict[str, Task], rounds: int, iterations: int) -> dict[str, float]:
-    """Seconds each task takes once: the median over rounds in which every task has its turn, after a warm-up."""
-    seconds: dict[str, list[float]] = {name: [] for name in tasks}
-    for task in tasks.values():
-        task(1)
-    for _ in range(rounds):
-        for name, task in tasks.items():
-            start = time.perf_counter()
-            task(iterations)
-            seconds[name].append((time.perf_counter() - start) / iterations)
-    return {name: statistics.median(values) for name, values in seconds.items()}
 
 
 def measure(case: Case, progress: Progress) -> dict[str, Any]:
@@ -209,40 +176,16 @@ def measure_pictures(subject: Subject, rounds: int, step: float) -> dict[str, fl
     return {name: round(value, 3) for name, value in seconds.items()}
 
 
-def peak_memory_mb() -> int:
-    """Of this process so far, in 10^6 bytes; getrusage counts in KiB on Linux and in bytes on macOS."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6)
-
-
-def machine() -> dict[str, Any]:
-    """What the numbers depend on."""
-    facts = Path("/proc/cpuinfo")
-    lines = facts.read_text(encoding="utf-8").splitlines() if facts.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return {
-        "cpu": names[0] if names else platform.processor() or platform.machine(),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
-
-
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__, rounds=7)
     parser.add_argument("--resolutions", type=int, nargs="+", default=[128, 256], help="128, 256 or both")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4], help="pictures at once")
-    parser.add_argument("--rounds", type=int, default=7, help="turns every measured thing gets")
-    parser.add_argument("--threads", type=int, help="of torch; its own choice if left out")
     parser.add_argument("--no-compile", action="store_true", help="eager only")
-    parser.add_argument("--out", type=Path, help="write the JSON to this file too")
-    return parser.parse_args()
+    return parse(parser)
 
 
 def main() -> None:
     arguments = parse_arguments()
-    if arguments.threads is not None:
-        torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     with Progress(console=Console(stderr=True)) as progress:
         cases = [
@@ -250,11 +193,7 @@ def main() -> None:
             for resolution in arguments.resolutions
             for batch in arguments.batches
         ]
-    report = {"machine": machine(), "rounds": arguments.rounds, "iterations": ITERATIONS, "cases": cases}
-    text = json.dumps(report, indent=2)
-    if arguments.out is not None:
-        write_text(arguments.out, text + "\n")
-    print(text)
+    publish({"rounds": arguments.rounds, "iterations": ITERATIONS, "cases": cases}, arguments.out)
 
 
 if __name__ == "__main__":

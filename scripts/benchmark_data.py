@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import statistics
 import sys
 import time
@@ -31,13 +30,12 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmark import Task, machine, take_turns
+from measuring import Task, make_parser, parse, publish, take_turns
 from unmask import data
 from unmask.config import DataConfig, OcclusionConfig, OcclusionSource, TrainingConfig
 from unmask.config_dir import sample_root
 from unmask.data.augment import place_faces
 from unmask.faces import Pairing
-from unmask.files import write_text
 
 WARM_UP = 4
 """Batches not timed, while workers start."""
@@ -109,14 +107,12 @@ def measure(name: str, arguments: argparse.Namespace, progress: Progress) -> dic
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__, rounds=5)
     parser.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2], help="processes of the loader")
     parser.add_argument("--crop", type=int, default=256, help="side of the pictures, in pixels")
     parser.add_argument("--batch", type=int, default=4, help="pictures a batch")
     parser.add_argument("--pictures", type=int, default=64, help="pictures a timed stretch")
-    parser.add_argument("--rounds", type=int, default=5, help="turns every measured thing gets")
-    parser.add_argument("--out", type=Path, help="write the JSON to this file too")
-    return parser.parse_args()
+    return parse(parser)
 
 
 def main() -> None:
@@ -125,17 +121,8 @@ def main() -> None:
     cv2.setNumThreads(0)
     with Progress(console=Console(file=sys.stderr)) as progress:
         cases = [measure(name, arguments, progress) for name in ("pairs", "drawn")]
-    report = {
-        "machine": machine(),
-        "crop": arguments.crop,
-        "batch": arguments.batch,
-        "rounds": arguments.rounds,
-        "cases": cases,
-    }
-    text = json.dumps(report, indent=2)
-    if arguments.out is not None:
-        write_text(arguments.out, text + "\n")
-    print(text)
+    sizes = {"crop": arguments.crop, "batch": arguments.batch, "rounds": arguments.rounds}
+    publish({**sizes, "cases": cases}, arguments.out)
 
 
 if __name__ == "__main__":

@@ -25,13 +25,11 @@ machine that gets slower meanwhile slows all of it; times are medians over the r
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -40,11 +38,9 @@ from rich.console import Console
 from torch import Tensor
 
 from bare_convolutions import RecordConvolutions, run_all
-from benchmark import machine, repeat, take_turns
-from benchmark_training import own_peak_memory_mb
+from measuring import make_parser, parse, peak_memory_mb, publish, repeat, take_turns
 from unmask.compilation import compiler_found
 from unmask.config import PixelLoss
-from unmask.files import write_text
 from unmask.generators.stylegan2.architecture import GeneratorArchitecture
 from unmask.generators.stylegan2.filters import upfirdn2d
 from unmask.generators.stylegan2.layers import SynthesisLayer, activate
@@ -292,26 +288,21 @@ def take_steps(variant: str, arguments: argparse.Namespace) -> int:
     Subject.make(variant, arguments.resolution, arguments.batches[0], device).tasks()["step"](MEMORY_STEPS)
     if device.type == "cuda":
         return round(torch.cuda.max_memory_allocated(device) / 1e6)
-    return own_peak_memory_mb()
+    return peak_memory_mb()
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__, rounds=5)
     parser.add_argument("--resolution", type=int, default=256, help="height and width, in pixels")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4], help="pictures at once")
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), help="all that the device can do if left out")
-    parser.add_argument("--rounds", type=int, default=5, help="turns every variant gets")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument("--threads", type=int, help="of torch; its own choice if left out")
     parser.add_argument("--only", choices=list(VARIANTS), help="take five steps, and print this process's peak memory")
-    parser.add_argument("--out", type=Path, help="write the JSON to this file too")
-    return parser.parse_args()
+    return parse(parser)
 
 
 def main() -> None:
     arguments = parse_arguments()
-    if arguments.threads is not None:
-        torch.set_num_threads(arguments.threads)
     compiles = compiler_found("eager variants only")
     if arguments.only is not None:
         print(take_steps(arguments.only, arguments))
@@ -322,11 +313,7 @@ def main() -> None:
     console = Console(stderr=True)
     cases = [measure(batch, arguments, console) for batch in arguments.batches]
     gpu = torch.cuda.get_device_name() if arguments.device == "cuda" else None
-    report = {"machine": {**machine(), "gpu": gpu}, "rounds": arguments.rounds, "cases": cases}
-    text = json.dumps(report, indent=2)
-    if arguments.out is not None:
-        write_text(arguments.out, text + "\n")
-    print(text)
+    publish({"gpu": gpu, "rounds": arguments.rounds, "cases": cases}, arguments.out)
 
 
 if __name__ == "__main__":

@@ -22,13 +22,11 @@ for rounding and for the pattern of dropout, which follows the memory layout.
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -36,11 +34,10 @@ from rich.console import Console
 from torch import nn
 
 from bare_convolutions import RecordConvolutions, run_all
-from benchmark import machine, peak_memory_mb, repeat, take_turns
+from measuring import make_parser, parse, peak_memory_mb, publish, repeat, take_turns
 from unmask.compilation import compiler_found
 from unmask.config import CycleGANConfig, Pix2PixConfig, Pix2PixInput, TrainingConfig
 from unmask.faces import Pairing, TrainingBatch
-from unmask.files import write_text
 from unmask.methods.cyclegan import CycleGAN
 from unmask.methods.pix2pix import Pix2Pix
 from unmask.methods.trained import TrainedMethod
@@ -165,48 +162,29 @@ def memory_of(name: str, variant: str, arguments: argparse.Namespace) -> int:
     return int(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
 
 
-def own_peak_memory_mb() -> int:
-    """In 10^6 bytes; what getrusage counts includes, on Linux, the parent process at the moment this one was made."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return peak_memory_mb()
-    lines = status.read_text(encoding="utf-8").splitlines()
-    kibibytes = next(line.split()[1] for line in lines if line.startswith("VmHWM"))
-    return round(int(kibibytes) * 1024 / 1e6)
-
-
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__, rounds=5)
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--resolution", type=int, default=256, help="height and width, in pixels")
     parser.add_argument("--batch", type=int, default=1, help="pictures a step")
-    parser.add_argument("--rounds", type=int, default=5, help="turns every variant gets")
-    parser.add_argument("--threads", type=int, help="of torch; its own choice if left out")
     parser.add_argument("--no-compile", action="store_true", help="eager variants only")
     parser.add_argument("--only", choices=list(VARIANTS), help="take three steps, and print this process's peak memory")
-    parser.add_argument("--out", type=Path, help="write the JSON to this file too")
-    return parser.parse_args()
+    return parse(parser)
 
 
 def main() -> None:
     arguments = parse_arguments()
-    if arguments.threads is not None:
-        torch.set_num_threads(arguments.threads)
     arguments.no_compile = arguments.no_compile or not compiler_found("--no-compile")
     if arguments.only is not None:
         name = arguments.methods[0]
         step = make_step(name, VARIANTS[arguments.only], make_batch(name, arguments.resolution, arguments.batch))
         for _ in range(MEMORY_STEPS):
             step()
-        print(own_peak_memory_mb())
+        print(peak_memory_mb())
         return
     console = Console(stderr=True)
     cases = [measure(name, arguments, console) for name in arguments.methods]
-    report = {"machine": machine(), "rounds": arguments.rounds, "cases": cases}
-    text = json.dumps(report, indent=2)
-    if arguments.out is not None:
-        write_text(arguments.out, text + "\n")
-    print(text)
+    publish({"rounds": arguments.rounds, "cases": cases}, arguments.out)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ class Perception:
         return cls(VGG16Features.pretrained(LAYERS).to(memory_format=torch.channels_last))
 
     def distance(self, made: Tensor, clean: Tensor, windows: tuple[Window, ...]) -> Tensor:
-        """made, clean (B,3,H,W) in [-1,1] -> (B,): squared distances of features, mean over each picture's window at half
+        """made, clean (B,3,H,W) in [-1,1] -> (B,): squared distances of features, mean over each window at half
         its size, summed over layers."""
         self.vgg.to(made)  # where and how precisely the training computes; nothing to do after the first call
         with torch.no_grad():

@@ -436,7 +436,8 @@ class TrainingConfig:
     clip_gradients: float | None = None
     """Scale every network's gradients down to this norm where they exceed it."""
     ema_decay: float | None = None
-    """Evaluate a moving average of the generator with this decay a step, instead of its last state."""
+    """Evaluate a moving average of the generator with this decay a step (less in the first steps), instead of its last
+    state."""
     precision: str = "auto"
     """32-true, bf16-mixed, 64-true; auto: bf16-mixed where the hardware computes in bf16, else 32-true."""
     compile: bool = False

@@ -165,10 +165,10 @@ def test_the_average_is_kept_and_its_network_goes_on_untouched(tmp_path: Path) -
                 seen.append(next(method.generator.parameters()).detach().clone())
 
     config = replace(CONFIG, checkpoint_every=1, log_every=1, max_steps=3)
-    train(method, tmp_path / "averaged", replace(config, ema_decay=0.25), run_log=Spy())
+    train(method, tmp_path / "averaged", replace(config, ema_decay=0.2), run_log=Spy())
     expected = seen[0]  # torch's averages start from the weights after the first step
-    for weights in seen[1:]:
-        expected = 0.25 * expected + 0.75 * weights
+    for decay, weights in zip((2 / 11, 0.2), seen[1:], strict=True):  # (1 + n) / (10 + n), but at most 0.2
+        expected = decay * expected + (1 - decay) * weights
     name = next(name for name, _ in method.generator.named_parameters())
     kept = load_file(tmp_path / "averaged" / "checkpoints" / "last.safetensors")[name]
     torch.testing.assert_close(kept, expected)

@@ -15,7 +15,9 @@ from unmask.errors import UnmaskError
 def average_of(network: nn.Module, decay: float | None) -> AveragedModel | None:
     """An average that starts at the network's present weights; None without `decay`.
 
-    Batch norm's statistics are averaged too: those of the present weights do not fit averaged ones.
+    Batch norm's statistics are averaged too: those of the present weights do not fit averaged ones. After n steps the
+    decay is at most (1 + n) / (10 + n), so that the fresh weights are soon forgotten (as TensorFlow's
+    ExponentialMovingAverage counts with num_updates).
 
     Raises:
         UnmaskError: a decay outside [0,1).
@@ -24,7 +26,12 @@ def average_of(network: nn.Module, decay: float | None) -> AveragedModel | None:
         return None
     if not 0 <= decay < 1:
         raise UnmaskError(f"training.ema_decay={decay} must be at least 0 and below 1, or null.")
-    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+
+    def blend(averages: list[Tensor], weights: list[Tensor], count: Tensor) -> None:
+        steps = int(count)
+        get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))(averages, weights, count)
+
+    return AveragedModel(network, multi_avg_fn=blend, use_buffers=True)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from unmask.config import NoiseMode, StyleGAN2Config
 from unmask.errors import UnmaskError
 from unmask.generators.base import Generator
 from unmask.generators.stylegan2.architecture import GeneratorArchitecture
+from unmask.generators.stylegan2.checkpoints.locate import open_checkpoint
 from unmask.generators.stylegan2.mapping import Mapping
 from unmask.generators.stylegan2.synthesis import Synthesis
 
@@ -75,8 +76,21 @@ class StyleGAN2(Generator):
 
     @classmethod
     def build(cls, config: StyleGAN2Config, resolution: int) -> StyleGAN2:
-        """See `Generator.build`; `generator.checkpoint` is read, or fetched first."""
-        raise NotImplementedError
+        """See `Generator.build`; `generator.checkpoint` is read, or fetched first.
+
+        Raises:
+            UnmaskError: there is none, it cannot be had or read, or other settings do not fit it.
+        """
+        checkpoint = open_checkpoint(config.checkpoint, config.network)
+        for remark in checkpoint.source.remarks:
+            log.info("%s: %s", config.checkpoint, remark)
+        return cls(
+            checkpoint.settings,
+            checkpoint.state,
+            resolution=resolution,
+            noise_mode=config.noise_mode,
+            class_index=config.class_index,
+        )
 
     @property
     def num_active_ws(self) -> int:

@@ -69,7 +69,7 @@ def read_pickle(path: Path) -> Any:
     """
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return load(content, _VOCABULARY)
+            return load(content, VOCABULARY)
     except Refusal as refusal:
         if str(refusal).startswith(TENSORFLOW):
             raise UnmaskError(
@@ -186,7 +186,7 @@ def _build(value: Any, state: Any) -> None:
         raise Refusal(f"setting the state of {shown(value)}")
 
 
-_VOCABULARY = Vocabulary(
+VOCABULARY = Vocabulary(
     calls={
         Name("torch_utils.persistence", "_reconstruct_persistent_obj"): _network,
         Name("dnnlib.util", "EasyDict"): _empty(dict),
@@ -203,6 +203,8 @@ _VOCABULARY = Vocabulary(
         Name("numpy._core.multiarray", "scalar"): _scalar,
         Name("numpy.core.multiarray", "_reconstruct"): _array,
         Name("numpy._core.multiarray", "_reconstruct"): _array,
+        Name("numpy.core.numeric", "_frombuffer"): _array,
+        Name("numpy._core.numeric", "_frombuffer"): _array,
     },
     arguments=frozenset({Name("numpy", "ndarray")}),
     build=_build,

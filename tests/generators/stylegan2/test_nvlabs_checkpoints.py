@@ -271,6 +271,11 @@ WRONG: dict[str, tuple[Callable[[], Persistent], str]] = {
     "not a number": (lambda: changed(img_resolution="16"), "img_resolution '16'"),
     "grey": (lambda: changed(img_channels=1), "only RGB"),
     "huge latents": (lambda: changed(z_dim=10**9), "z_dim is 1000000000"),
+    "a small file of a large network": (
+        lambda: changed(synthesis_kwargs=EasyDict(channel_base=2**20, channel_max=2**14)),
+        "numbers are too few",
+    ),
+    "many mapping layers": (lambda: changed(w_dim=2**14, mapping_kwargs=EasyDict(num_layers=64)), "are too few"),
     "other sizes": (lambda: changed(w_dim=16), r"\d+ differ in shape \(mapping\.w_avg: 8 instead of 16\)"),
     "larger": (lambda: changed(img_resolution=32), r"tensors are missing \(synthesis\.b32"),
     "smaller": (lambda: changed(img_resolution=8), r"are unknown \(synthesis\.b16"),

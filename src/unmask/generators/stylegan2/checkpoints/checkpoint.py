@@ -11,10 +11,9 @@ from torch import Tensor
 
 from unmask.config import GeneratorNetwork
 from unmask.errors import UnmaskError
-from unmask.generators.stylegan2.architecture import GeneratorArchitecture
+from unmask.generators.stylegan2.architecture import GeneratorArchitecture, block_resolutions
 from unmask.generators.stylegan2.filters import resample_filter
-from unmask.generators.stylegan2.mapping import Mapping
-from unmask.generators.stylegan2.synthesis import Synthesis
+from unmask.generators.stylegan2.networks import Networks
 from unmask.weights.mismatch import mismatch
 
 MAX_BYTES = 4 << 30
@@ -23,6 +22,8 @@ RESOLUTIONS = tuple(1 << power for power in range(3, 13))
 MAX_FEATURES = 1 << 14
 MAX_CHANNEL_BASE = 1 << 20
 MAX_MAPPING_LAYERS = 64
+ALWAYS_TRIED = 100_000_000
+"""Networks of so many numbers are built to see whether a file's tensors fit; the largest published have 30 million."""
 ARCHITECTURES = ("skip", "resnet", "orig")
 
 
@@ -63,13 +64,10 @@ def checked(checkpoint: Checkpoint, path: Path) -> Checkpoint:
     settings, state = checkpoint.settings, checkpoint.state
     if complaint := _beyond_reason(settings):
         raise UnmaskError(f"{path}: {complaint}.")
-    with torch.device("meta"):  # shapes only
-        parts = {
-            "mapping": Mapping(settings.z_dim, settings.c_dim, settings.w_dim, settings.mapping_layers),
-            "synthesis": Synthesis(settings),
-        }
-    own = {f"{part}.{name}": one for part, network in parts.items() for name, one in network.state_dict().items()}
-    if complaint := mismatch(state, own):
+    held = sum(tensor.numel() for tensor in state.values())
+    if _least_numbers(settings) > max(held, ALWAYS_TRIED):  # else a small file could ask for all memory there is
+        raise UnmaskError(f"{path}: its {held:,} numbers are too few for the StyleGAN2 it says it is.")
+    if complaint := mismatch(state, Networks(settings).state_dict()):
         raise UnmaskError(f"{path}: its tensors are not those of the StyleGAN2 it says it is: {complaint}.")
     for name, tensor in state.items():
         if name.endswith("resample_filter") and not torch.allclose(tensor, resample_filter(), atol=1e-4):
@@ -96,6 +94,16 @@ def _beyond_reason(settings: GeneratorArchitecture) -> str | None:
         if not low <= value <= high:
             return f"{name} is {value}, which is not from {low} to {high}"
     return None
+
+
+def _least_numbers(settings: GeneratorArchitecture) -> int:
+    """What the fully connected layers and 3×3 convolutions have without their biases."""
+    width, layers = settings.w_dim, settings.mapping_layers
+    total = (settings.z_dim + settings.c_dim + (layers - 1) * width) * width
+    for resolution in block_resolutions(settings.resolution):
+        channels, below = settings.channels(resolution), settings.channels(max(4, resolution // 2))
+        total += 9 * channels * (channels if resolution == 4 else channels + below)
+    return total
 
 
 def as_weights(tensor: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from unmask.errors import UnmaskError
 from unmask.generators.stylegan2.architecture import GeneratorArchitecture, block_resolutions
 from unmask.generators.stylegan2.checkpoints.checkpoint import RESOLUTIONS, Checkpoint, Source, as_weights, checked
 from unmask.generators.stylegan2.filters import resample_filter
-from unmask.generators.stylegan2.mapping import Mapping as MappingNetwork
+from unmask.generators.stylegan2.networks import Networks
 
 PROGRAM = "rosinality/stylegan2-pytorch"
 KEYS = {GeneratorNetwork.g_ema: "g_ema", GeneratorNetwork.g: "g"}
@@ -72,7 +72,7 @@ def _load(path: Path) -> Any:
         with torch.serialization.safe_globals([argparse.Namespace]):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        asked = re.search(r"(?:GLOBAL|Unsupported (?:class|operand|global)\S*) ([\w.]+)", str(error))
+        asked = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = f"asks for {asked[1]}" if asked else "holds more than tensors and plain values"
         raise UnmaskError(
             f"{path}: refused, for it {what}, which no StyleGAN2 needs. Nothing in it was run."
@@ -200,10 +200,8 @@ def _add_noise(state: dict[str, Tensor], settings: GeneratorArchitecture) -> boo
 
 def _average(settings: GeneratorArchitecture, state: Mapping[str, Tensor]) -> Tensor:
     """The mean of w: (w_dim,)."""
-    with torch.device("meta"):
-        mapping = MappingNetwork(settings.z_dim, 0, settings.w_dim, settings.mapping_layers)
-    parts = {name.removeprefix("mapping."): tensor for name, tensor in state.items() if name.startswith("mapping.")}
-    mapping.load_state_dict(parts, assign=True)
+    networks = Networks(settings)
+    networks.load_state_dict(state)
     z = torch.randn(AVERAGE_SAMPLES, settings.z_dim, generator=torch.Generator().manual_seed(SEED))
     with torch.no_grad():
-        return mapping.eval()(z).mean(0)
+        return networks.eval().mapping(z).mean(0)

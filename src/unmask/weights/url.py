@@ -29,9 +29,9 @@ from unmask.files import write_json
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 5
-"""How often in a row nothing may arrive before it is given up."""
+"""After so many in a row that brought nothing it is given up."""
 PAUSE_SECONDS = 1.0
-"""Before the second attempt; it grows with every further one."""
+"""Between attempts; it grows with every one that brought nothing."""
 TIMEOUT_SECONDS = 30.0
 BLOCK_BYTES = 1 << 18
 WORTH_RETRYING = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -111,11 +111,11 @@ class _Download:
             try:
                 size = self._attempt()
             except _Interrupted as interruption:
-                failures = 1 if self._arrived() > before else failures + 1
+                failures = 0 if self._arrived() > before else failures + 1
                 log.debug("%s: %s", self.url, interruption)
                 if failures >= ATTEMPTS or (isinstance(interruption, _Unreachable) and not self.connected):
                     raise UnmaskError(self._told(interruption)) from interruption
-                time.sleep(PAUSE_SECONDS * failures)
+                time.sleep(PAUSE_SECONDS * max(1, failures))
                 continue
             break
         log.info("%s (%.1f MB) fetched from %s.", self.path, size / 1e6, self.url)

@@ -167,7 +167,7 @@ class _Machine:
             raise Refusal(f"containers nested more than {MAX_NESTING} deep")
         self.marks.append(len(self.stack))
 
-    def bytes(self, value: bytes) -> None:
+    def push_bytes(self, value: bytes) -> None:
         self._push(bytearray(value))
 
     def put_aside(self, index: int | None) -> None:
@@ -277,10 +277,10 @@ _STEPS: Mapping[str, Callable[[_Machine, Any], None]] = {
     "FRAME": _Machine.nothing,
     "STOP": _Machine.nothing,
     "MARK": _Machine.mark,
-    "BINBYTES": _Machine.bytes,
-    "SHORT_BINBYTES": _Machine.bytes,
-    "BINBYTES8": _Machine.bytes,
-    "BYTEARRAY8": _Machine.bytes,
+    "BINBYTES": _Machine.push_bytes,
+    "SHORT_BINBYTES": _Machine.push_bytes,
+    "BINBYTES8": _Machine.push_bytes,
+    "BYTEARRAY8": _Machine.push_bytes,
     "BINPUT": _Machine.put_aside,
     "LONG_BINPUT": _Machine.put_aside,
     "MEMOIZE": _Machine.put_aside,

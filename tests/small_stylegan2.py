@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
+
 import torch
 
+from unmask.config import GeneratorNetwork
 from unmask.generators.stylegan2.architecture import GeneratorArchitecture
+from unmask.generators.stylegan2.checkpoints.checkpoint import Checkpoint, Source
+from unmask.generators.stylegan2.checkpoints.converted import write_converted
 from unmask.generators.stylegan2.generator import StyleGAN2
 from unmask.generators.stylegan2.mapping import Mapping
 from unmask.generators.stylegan2.synthesis import Synthesis
@@ -31,3 +37,11 @@ def random_state(settings: GeneratorArchitecture = SETTINGS) -> dict[str, torch.
 def small_stylegan2(resolution: int = 32) -> StyleGAN2:
     """As a face prior, ready to project into."""
     return StyleGAN2(SETTINGS, random_state(), resolution=resolution)
+
+
+def write_small_checkpoint(path: Path, resolution: int) -> Path:
+    """A converted checkpoint of random weights, for `generator.checkpoint`."""
+    settings = dataclasses.replace(SETTINGS, resolution=resolution, channel_base=8 * resolution)
+    source = Source("nobody", GeneratorNetwork.g_ema, path.name)
+    write_converted(Checkpoint(settings, random_state(settings), source), path)
+    return path

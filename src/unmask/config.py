@@ -96,7 +96,8 @@ class GeneratorConfig:
     _target_: str = MISSING
     """The `unmask.generators.base.Generator` subclass to build."""
     checkpoint: str | None = None
-    """Path of the generator's weights; null uses the artifact `unmask.weights` knows, where there is one."""
+    """Path of the generator's weights; null uses the artifact `unmask.weights` knows, where there is one. For
+    generator=stylegan2 also a URL, fetched once into the cache; there is no default, and what it holds is never run."""
 
 
 @dataclass

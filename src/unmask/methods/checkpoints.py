@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from unmask.config import Checkpoint, TrainedMethodConfig
 from unmask.errors import UnmaskError
 from unmask.files import atomic_path
+from unmask.weights.mismatch import mismatch
 
 PRETRAINED = "pretrained"
 SHIPPED = Path(__file__).parent / "pretrained"
@@ -39,7 +40,7 @@ def load_generator(network: nn.Module, checkpoint: str, config: TrainedMethodCon
         raise UnmaskError(f"method.checkpoint={checkpoint}: {path} was trained by method={method}, not {config.name}.")
     own = network.state_dict()
     state = _without_idle_statistics(state, own)
-    if complaint := _mismatch(state, own):
+    if complaint := mismatch(state, own):
         raise UnmaskError(
             f"method.checkpoint={checkpoint}: {path} does not fit the configured network: {complaint}. {_hint(state)}"
         )
@@ -111,25 +112,6 @@ def _plain_name(name: str) -> str:
 def _without_idle_statistics(state: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Files of PyTorch before 0.4 hold running statistics of instance norm that were never used."""
     return {name: tensor for name, tensor in state.items() if name in own or not name.endswith(STATISTICS)}
-
-
-def _mismatch(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
-    missing = [name for name in own if name not in state]
-    unknown = [name for name in state if name not in own]
-    shapes = [name for name in own if name in state and state[name].shape != own[name].shape]
-    parts = []
-    if missing:
-        parts.append(f"{len(missing)} tensors are missing ({missing[0]})")
-    if unknown:
-        parts.append(f"{len(unknown)} are unknown ({unknown[0]})")
-    if shapes:
-        name = shapes[0]
-        parts.append(f"{len(shapes)} differ in shape ({name}: {_size(state[name])} instead of {_size(own[name])})")
-    return ", ".join(parts)
-
-
-def _size(tensor: Tensor) -> str:
-    return "x".join(map(str, tensor.shape)) or "a number"
 
 
 def _hint(state: Mapping[str, Tensor]) -> str:

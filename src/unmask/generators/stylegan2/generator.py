@@ -8,14 +8,14 @@ from typing import final
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from unmask.config import NoiseMode, StyleGAN2Config
 from unmask.errors import UnmaskError
 from unmask.generators.base import Generator
 from unmask.generators.stylegan2.architecture import GeneratorArchitecture
-from unmask.generators.stylegan2.mapping import Mapping
-from unmask.generators.stylegan2.synthesis import Synthesis
+from unmask.generators.stylegan2.checkpoints.locate import open_checkpoint
+from unmask.generators.stylegan2.networks import Networks
 
 log = logging.getLogger(__name__)
 
@@ -54,17 +54,9 @@ class StyleGAN2(Generator):
             known = f"knows classes 0 to {settings.c_dim - 1}" if settings.c_dim else "is unconditional; leave it null"
             given = "null" if class_index is None else class_index
             raise UnmaskError(f"generator.class_index={given}: the generator {known}.")
-        with torch.device("meta"):  # nothing is drawn that is overwritten at once
-            networks = nn.ModuleDict(
-                {
-                    "mapping": Mapping(settings.z_dim, settings.c_dim, settings.w_dim, settings.mapping_layers),
-                    "synthesis": Synthesis(settings),
-                }
-            )
+        networks = Networks(settings)
         networks.load_state_dict(state, strict=True, assign=True)
-        mapping, synthesis = networks["mapping"], networks["synthesis"]
-        assert isinstance(mapping, Mapping) and isinstance(synthesis, Synthesis)
-        self.mapping, self.synthesis = mapping, synthesis
+        self.mapping, self.synthesis = networks.mapping, networks.synthesis
         self.z_dim, self.w_dim, self.num_ws = settings.z_dim, settings.w_dim, settings.num_ws
         self.resolution, self.full_resolution = resolution, settings.resolution
         self.noise_mode = noise_mode
@@ -75,8 +67,21 @@ class StyleGAN2(Generator):
 
     @classmethod
     def build(cls, config: StyleGAN2Config, resolution: int) -> StyleGAN2:
-        """See `Generator.build`; `generator.checkpoint` is read, or fetched first."""
-        raise NotImplementedError
+        """See `Generator.build`; `generator.checkpoint` is read, or fetched first.
+
+        Raises:
+            UnmaskError: there is none, it cannot be had or read, or other settings do not fit it.
+        """
+        checkpoint = open_checkpoint(config.checkpoint, config.network)
+        for remark in checkpoint.source.remarks:
+            log.info("%s: %s", config.checkpoint, remark)
+        return cls(
+            checkpoint.settings,
+            checkpoint.state,
+            resolution=resolution,
+            noise_mode=config.noise_mode,
+            class_index=config.class_index,
+        )
 
     @property
     def num_active_ws(self) -> int:

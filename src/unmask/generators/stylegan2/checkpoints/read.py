@@ -1,0 +1,63 @@
+"""Which reader a file needs: decided by what it holds, whatever its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from unmask.config import GeneratorNetwork
+from unmask.errors import UnmaskError
+from unmask.generators.stylegan2.checkpoints.checkpoint import MAX_BYTES, Checkpoint
+from unmask.generators.stylegan2.checkpoints.converted import read_converted
+from unmask.generators.stylegan2.checkpoints.nvlabs import read_nvlabs
+from unmask.generators.stylegan2.checkpoints.rosinality import read_rosinality
+
+ZIP = b"PK\x03\x04"
+"""torch.save since 1.6."""
+OLD_TORCH = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
+"""torch.save before: a pickle of its magic number."""
+PICKLE = b"\x80"
+HEAD_BYTES = 64
+KINDS = (
+    "a .pkl of NVlabs/stylegan2-ada-pytorch or NVlabs/stylegan3, a .pt of rosinality/stylegan2-pytorch, or a "
+    ".safetensors of `python -m unmask.convert`"
+)
+
+
+def read_checkpoint(path: Path, network: GeneratorNetwork = GeneratorNetwork.g_ema) -> Checkpoint:
+    """A StyleGAN2 generator from any of the files that are known; nothing that the file holds is run.
+
+    Args:
+        network: which of the file's generators.
+    Raises:
+        UnmaskError: there is no such file, it is damaged, or it holds something else; the message says what.
+    """
+    try:
+        if path.is_dir():
+            raise UnmaskError(f"{path}: a directory; give {KINDS}.")
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except FileNotFoundError as error:
+        raise UnmaskError(f"{path}: there is no such file (from {Path.cwd()}). Give {KINDS}.") from error
+    except OSError as error:
+        raise UnmaskError(f"{path}: cannot be read ({error.strerror}).") from error
+    if size > MAX_BYTES:
+        raise UnmaskError(f"{path}: has {size / 1e9:.1f} GB, ten times as much as the largest StyleGAN2; give {KINDS}.")
+    if head.startswith((ZIP, OLD_TORCH)):
+        return read_rosinality(path, network)
+    if head.startswith(PICKLE):
+        return read_nvlabs(path, network)
+    if head[8:9] == b"{":
+        return read_converted(path, network)
+    raise UnmaskError(f"{path}: {_guess(head)}; give {KINDS}.")
+
+
+def _guess(head: bytes) -> str:
+    text = head.lstrip().lower()
+    if not head:
+        return "empty"
+    if text.startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "a web page, which a server sent in place of the file"
+    if head.startswith(b"version https://git-lfs"):
+        return "a pointer of git-lfs; fetch the file it stands for with `git lfs pull`"
+    return "no checkpoint of StyleGAN2"

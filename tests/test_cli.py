@@ -48,8 +48,8 @@ SMOKE: dict[str, tuple[str, ...]] = {
 }
 """For every method, what makes it quick."""
 TRAINED = ("pix2pix", "cyclegan")
-GIVEN_CHECKPOINT = "override /generator: stylegan2"
-"""Stands in experiments whose generator's weights the user gives."""
+GIVEN_CHECKPOINT = "reference/"
+"""Experiments whose generator's weights the user gives."""
 EXPERIMENTS = sorted(
     path.relative_to(config_dir() / "experiment").with_suffix("").as_posix()
     for path in (config_dir() / "experiment").rglob("*.yaml")
@@ -112,7 +112,7 @@ def test_every_experiment_is_smoke_run(experiment: str, unmask_cli: Cli, tmp_pat
     method = next((name for name in TRAINED if experiment.endswith(name)), "stylegan_proj")
     write_pair_tree(tmp_path / "pairs", 1 if method not in TRAINED else 12, size=64)
     needed = ()
-    if GIVEN_CHECKPOINT in (config_dir() / "experiment" / f"{experiment}.yaml").read_text():
+    if experiment.startswith(GIVEN_CHECKPOINT):
         needed = (f"generator.checkpoint={write_small_checkpoint(tmp_path / 'small.safetensors', 128)}",)
     command = (f"experiment={experiment}", "data.root=pairs", "data.limit=1", *QUICK, *SMOKE[method], *needed)
     answer = unmask_cli(*command, "hydra.run.dir=run")

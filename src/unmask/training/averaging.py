@@ -11,6 +11,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from unmask.errors import UnmaskError
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
 
 def average_of(network: nn.Module, decay: float | None) -> AveragedModel | None:
     """An average that starts at the network's present weights; None without `decay`.
@@ -27,7 +29,7 @@ def average_of(network: nn.Module, decay: float | None) -> AveragedModel | None:
     if not 0 <= decay < 1:
         raise UnmaskError(f"training.ema_decay={decay} must be at least 0 and below 1, or null.")
 
-    def blend(averages: list[Tensor], weights: list[Tensor], count: Tensor) -> None:
+    def blend(averages: Tensors, weights: Tensors, count: Tensor | int) -> None:
         steps = int(count)
         get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))(averages, weights, count)
 

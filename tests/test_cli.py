@@ -26,7 +26,14 @@ from unmask.config_dir import config_dir
 from unmask.images import save_image
 
 Cli = Callable[..., Answer]
-QUICK = ("data=ffhq_cmfd", "data.resolution=32", "evaluation.identity=false", "device=cpu", "progress=false")
+QUICK = (
+    "data=ffhq_cmfd",
+    "data.resolution=32",
+    "evaluation.identity=false",
+    "evaluation.expression=false",
+    "device=cpu",
+    "progress=false",
+)
 PROBE = ("method=inpaint", "method._target_=probe_method.Probe")
 TINY_PROJECTION = ("method.w_steps=1", "method.steps=1", "method.candidates=4", "method.compile=false")
 TINY_TRAINING = (
@@ -91,6 +98,7 @@ def test_a_run_leaves_everything_it_promises(method: str, unmask_cli: Cli, tmp_p
     assert low <= metrics["metrics"]["hole/psnr"]["mean"] <= high
     assert metrics["metrics"]["visible/max_abs_change"]["mean"] == 0.0
     assert metrics["metrics"]["identity/arcface"]["mean"] is None
+    assert metrics["metrics"]["expression/smile"]["reason"] == "evaluation.expression is false"
     assert set(files(run_dir)) == {f"{kind}/0000{i}.png" for kind in ("composite", "raw") for i in (0, 1)}
     assert (run_dir / "latents").is_dir() == (method == "stylegan_proj")
     kept = {path.name for path in (run_dir / "checkpoints").glob("*")}
@@ -121,6 +129,21 @@ def test_every_experiment_is_smoke_run(experiment: str, unmask_cli: Cli, tmp_pat
     assert (metrics["status"], metrics["n"]) == ("complete", 1)
     assert metrics["metrics"]["hole/psnr"]["mean"] > 0
     assert OmegaConf.load(tmp_path / "run" / "config.yaml").experiment == experiment
+
+
+def test_a_run_of_a_version_without_expression_goes_on_without_it(
+    unmask_cli: Cli, masked_tree: Path, tmp_path: Path, notes: Path
+) -> None:
+    command = (*PROBE, *QUICK, f"data.root={masked_tree}", "hydra.run.dir=run")
+    assert unmask_cli(*command).code == 0
+    written = tmp_path / "run" / "config.yaml"
+    config = OmegaConf.load(written)
+    del config.evaluation["expression"]
+    OmegaConf.save(config, written)
+    assert "already complete" in unmask_cli(*command).out
+    refused = unmask_cli(*command, "evaluation.expression=true")
+    assert refused.code == 2
+    assert "evaluation.expression: None -> True" in refused.err
 
 
 def test_nobody_looks_twice_at_a_finished_run(unmask_cli: Cli, masked_tree: Path, tmp_path: Path, notes: Path) -> None:

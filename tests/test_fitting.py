@@ -17,8 +17,9 @@ from unmask.fitting import evaluated_data, needs_training
 Cli = Callable[..., Answer]
 TINY = (
     "method=pix2pix", "method.ngf=2", "method.ndf=2", "method.depth=5", "data=ffhq_cmfd", "data.root=pairs",
-    "data.resolution=32", "evaluation.identity=false", "device=cpu", "progress=false", "training.max_steps=2",
-    "training.num_workers=0", "training.batch_size=1", "training.precision=32-true", "training.monitor=hole/psnr",
+    "data.resolution=32", "evaluation.identity=false", "evaluation.expression=false", "device=cpu", "progress=false",
+    "training.max_steps=2", "training.num_workers=0", "training.batch_size=1",
+    "training.precision=32-true", "training.monitor=hole/psnr",
 )  # fmt: skip
 
 

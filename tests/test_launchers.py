@@ -27,7 +27,14 @@ from unmask.config_dir import config_dir
 from unmask.sweep.naming import register_resolvers
 
 Cli = Callable[..., Answer]
-QUICK = ("data=ffhq_cmfd", "data.resolution=32", "evaluation.identity=false", "device=cpu", "progress=false")
+QUICK = (
+    "data=ffhq_cmfd",
+    "data.resolution=32",
+    "evaluation.identity=false",
+    "evaluation.expression=false",
+    "device=cpu",
+    "progress=false",
+)
 PROBE = ("method=inpaint", "method._target_=probe_method.Probe")
 LAUNCHERS = sorted(path.stem for path in (config_dir() / "hydra" / "launcher").glob("*.yaml"))
 PLUGINS = {

@@ -20,7 +20,14 @@ from unmask.sweep.jobs import read_jobs, record_death
 from unmask.sweep.naming import MAX_NAME, job_name, register_resolvers, shorten, sweep_name, swept_keys
 
 Cli = Callable[..., Answer]
-QUICK = ("data=ffhq_cmfd", "data.resolution=32", "evaluation.identity=false", "device=cpu", "progress=false")
+QUICK = (
+    "data=ffhq_cmfd",
+    "data.resolution=32",
+    "evaluation.identity=false",
+    "evaluation.expression=false",
+    "device=cpu",
+    "progress=false",
+)
 PROBE = ("method=inpaint", "method._target_=probe_method.Probe")
 
 

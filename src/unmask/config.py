@@ -144,6 +144,8 @@ class EvaluationConfig:
     """Resamples of the pictures for the 95 % intervals."""
     identity: bool = True
     """Compute identity/arcface (needs the ArcFace and detector weights)."""
+    expression: bool = True
+    """Compute expression/* (needs the landmark and detector weights)."""
     grid_rows: int = 16
     """At most this many pictures in grid.png."""
     emerge_every: int = 25

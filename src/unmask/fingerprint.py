@@ -21,6 +21,9 @@ WITHOUT_INFLUENCE = (
     "training.checkpoint_every",
 )
 
+ADDED_LATER = {"evaluation.expression": False}
+"""Keys that earlier versions lacked, and the value that asks for the results of those versions."""
+
 
 def config_hash(config: DictConfig, *, resolve: bool = True) -> str:
     """Twelve hexadecimal digits, the same for two configurations exactly when they ask for the same results.
@@ -48,6 +51,7 @@ def influential(config: DictConfig, *, resolve: bool = True) -> dict[str, Any]:
         key: value
         for key, value in flat.items()
         if not any(key == name or key.startswith(f"{name}.") for name in WITHOUT_INFLUENCE)
+        and not (key in ADDED_LATER and value == ADDED_LATER[key])
     }
 
 

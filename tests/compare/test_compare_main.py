@@ -13,7 +13,14 @@ from PIL import Image
 from conftest import Answer
 from unmask.compare.__main__ import main
 
-QUICK = ("data=ffhq_cmfd", "data.resolution=32", "evaluation.identity=false", "device=cpu", "progress=false")
+QUICK = (
+    "data=ffhq_cmfd",
+    "data.resolution=32",
+    "evaluation.identity=false",
+    "evaluation.expression=false",
+    "device=cpu",
+    "progress=false",
+)
 FILES = ("compare.csv", "compare.md", "compare.png")
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from pathlib import Path
 
 import pytest
 from made_runs import make_run
 
+from unmask.compare.comparison import compare
 from unmask.compare.runs import find_runs, read_run
 from unmask.errors import UnmaskError
+from unmask.evaluation.metrics import ADDED_LATER, EXPRESSION_NAMES
 
 VALUES = {"hole/psnr": [1.0, 2.0]}
 
@@ -40,6 +44,38 @@ def test_a_run_comes_back_with_its_pictures_ascending(tmp_path: Path) -> None:
     assert run.ids == ("00003", "00007")
     assert run.records[0].measurements["hole/psnr"].value == 2.0
     assert run.result.run.method == run.config.method.name == "inpaint"
+
+
+def forget_expression(run: Path) -> None:
+    """Make the run one of the version before the metrics `EXPRESSION_NAMES`."""
+    summary = json.loads((run / "metrics.json").read_text())
+    summary["metrics"] = {name: one for name, one in summary["metrics"].items() if name not in EXPRESSION_NAMES}
+    (run / "metrics.json").write_text(json.dumps(summary))
+    with (run / "metrics.csv").open(newline="") as file:
+        rows = [
+            {name: cell for name, cell in row.items() if name not in EXPRESSION_NAMES} for row in csv.DictReader(file)
+        ]
+    for row in rows:
+        reasons = {name: why for name, why in json.loads(row["reasons"]).items() if name in row}
+        row["reasons"] = json.dumps(reasons) if reasons else ""
+    with (run / "metrics.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def test_a_run_of_a_version_with_fewer_metrics_compares_in_those_it_has(tmp_path: Path) -> None:
+    values = {"hole/psnr": [1.0, 2.0], "expression/smile": [0.1, 0.2]}
+    old, new = (make_run(tmp_path / name, values) for name in ("old", "new"))
+    forget_expression(old)
+    runs = [read_run(old), read_run(new)]
+    assert runs[0].ids == runs[1].ids
+    assert runs[0].records[0].measurements["hole/psnr"].value == 1.0
+    assert {runs[0].records[1].measurements[name].reason for name in EXPRESSION_NAMES} == {ADDED_LATER}
+    found = compare(runs, ["old", "new"], runs[0].ids, resolution=32, sort="expression/smile")
+    assert [row.name for row in found.rows] == ["new", "old"]
+    assert found.rows[1].entries["expression/smile"].summary.reason == ADDED_LATER
+    assert found.rows[1].entries["hole/psnr"].summary.mean == 1.5
 
 
 def half(path: Path) -> None:

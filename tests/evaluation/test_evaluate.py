@@ -17,7 +17,7 @@ from torch import Tensor
 from unmask.config import Blend, EvaluationConfig, OcclusionConfig, OcclusionSource
 from unmask.errors import UnmaskError
 from unmask.evaluation import EvaluationResult, RunInfo, evaluate, finished_ids
-from unmask.evaluation.metrics import NAMES, NO_CLEAN
+from unmask.evaluation.metrics import ADDED_LATER, EXPRESSION_NAMES, IDENTITY_NAMES, NAMES, NO_CLEAN
 from unmask.evaluation.report import TITLES
 from unmask.faces import Faces, Failure, Reconstruction
 from unmask.images import to_uint8
@@ -162,6 +162,26 @@ def test_going_on_in_the_middle_of_a_batch(tmp_path: Path) -> None:
     assert again.asked == list(IDS[1:])
 
 
+def test_pictures_of_a_version_with_fewer_metrics_stay_finished(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        go(Recorder(stop_at="00003"), tmp_path)
+    kept = [{k: v for k, v in row.items() if k not in EXPRESSION_NAMES} for row in rows(tmp_path)]
+    for row in kept:
+        row["reasons"] = json.dumps({k: v for k, v in json.loads(row["reasons"]).items() if k in row})
+    with (tmp_path / "metrics.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(kept[0]))
+        writer.writeheader()
+        writer.writerows(kept)
+
+    again = Recorder()
+    result = go(again, tmp_path)
+    assert again.asked == list(IDS[3:])
+    assert result.n == len(IDS)
+    reason = result.metrics["expression/smile"].reason
+    assert reason == f"3 of 5 pictures: {ADDED_LATER}; 2 of 5 pictures: {NO_CLEAN}"
+    assert result.metrics["visible/max_abs_change"].n == len(IDS)
+
+
 def test_another_configuration_starts_over(tmp_path: Path) -> None:
     go(Recorder(), tmp_path)
     again = Recorder()
@@ -302,11 +322,11 @@ def test_everything_is_in_one_event_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.weights
-def test_with_clean_pictures_every_metric_but_identity_has_a_value(tmp_path: Path) -> None:
+def test_with_clean_pictures_every_metric_but_those_of_a_face_has_a_value(tmp_path: Path) -> None:
     """The pictures are noise, so there is no face to recognise."""
     result = go(Recorder(), tmp_path, clean=True)
     for name, summary in result.metrics.items():
-        assert (summary.mean is None) == (name == "identity/arcface"), name
+        assert (summary.mean is None) == (name in (*IDENTITY_NAMES, *EXPRESSION_NAMES)), name
     row = rows(tmp_path)[0]
     assert row["identity/arcface"] == ""
     assert "identity/arcface" in json.loads(row["reasons"])

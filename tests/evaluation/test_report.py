@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from unmask.evaluation.metrics import IDENTICAL, NAMES, Measurement
+from unmask.evaluation.metrics import ADDED_LATER, EXPRESSION_NAMES, IDENTICAL, NAMES, Measurement
 from unmask.evaluation.ranking import best_mean
 from unmask.evaluation.records import PictureRecord, append_record, read_records, write_records
 from unmask.evaluation.report import markdown_table, terminal_table
-from unmask.evaluation.summary import RunInfo, summarise
+from unmask.evaluation.summary import EvaluationResult, RunInfo, summarise
 
 RUN = RunInfo("copy", 0, "h", 256, {})
 
@@ -38,6 +38,18 @@ def test_records_survive_the_file(tmp_path) -> None:  # type: ignore[no-untyped-
     write_records(path, records)
     assert read_records(path) == records
     assert len(path.read_text().splitlines()) == 3
+
+
+def test_metrics_json_of_a_version_with_fewer_metrics_can_be_shown() -> None:
+    plain = summary_of(10.0, 20.0).to_json()
+    for name in EXPRESSION_NAMES:
+        del plain["metrics"][name]
+    result = EvaluationResult.from_json(plain)
+    assert tuple(result.metrics) == NAMES
+    assert result.metrics["hole/psnr"].mean == 15.0
+    assert {result.metrics[name].reason for name in EXPRESSION_NAMES} == {ADDED_LATER}
+    assert "–" in markdown_table([result], EXPRESSION_NAMES)
+    assert terminal_table([result]).row_count == len(NAMES) + 2
 
 
 def test_tables_show_every_result_and_mark_what_is_missing() -> None:

@@ -10,6 +10,7 @@ from unmask.config import Blend, OcclusionConfig, OcclusionSource
 from unmask.errors import UnmaskError
 from unmask.evaluation import validate
 from unmask.evaluation.finish import finish
+from unmask.evaluation.metrics import EXPRESSION_NAMES, IDENTITY_NAMES, FaceMetrics
 from unmask.faces import Faces, Reconstruction
 from unmask.runlog import NullRunLog
 
@@ -50,11 +51,12 @@ def darken(one: Faces) -> Reconstruction:
 def test_means_are_the_evaluations() -> None:
     notes, batches = Notes(), faces(3)
     score = validate(darken, batches, occlusion=OCCLUSION, monitor="hole/psnr", run_log=notes, step=7)
-    each = [finish(darken(one).raw, one, OCCLUSION, identity=False)[1] for one in batches]
+    each = [finish(darken(one).raw, one, OCCLUSION, FaceMetrics(False, False))[1] for one in batches]
     expected = sum(one["hole/psnr"].value or 0 for one in each) / 3
     assert score == pytest.approx(expected)
     assert notes.scalars["validation/hole/psnr"] == score
-    assert "validation/identity/arcface" not in notes.scalars  # takes long, and was not asked for
+    for costly in (*IDENTITY_NAMES, *EXPRESSION_NAMES):  # take long, and were not asked for
+        assert f"validation/{costly}" not in notes.scalars
     assert notes.images == ["pictures/validation"]
 
 
@@ -74,6 +76,13 @@ def test_a_metric_without_value_says_why() -> None:
             run_log=NullRunLog(),
             step=0,
         )
+
+
+@pytest.mark.parametrize("monitor", ["identity/arcface", "expression/smile"])
+def test_a_costly_metric_is_measured_where_it_is_monitored(monitor: str) -> None:
+    """The pictures are noise, so the reason is no longer that nobody wants the number."""
+    with pytest.raises(UnmaskError, match=rf"training\.monitor={monitor}.*no face"):
+        validate(darken, faces(1), occlusion=OCCLUSION, monitor=monitor, run_log=NullRunLog(), step=0)
 
 
 def test_an_unknown_metric_is_refused_with_the_known_ones() -> None:

@@ -22,6 +22,7 @@ COMMON = (
     "data.split=all",
     "data.limit=1",
     "evaluation.identity=false",
+    "evaluation.expression=false",
     "device=cpu",
     "progress=false",
     "method.ngf=2",

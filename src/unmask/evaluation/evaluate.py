@@ -17,6 +17,7 @@ from torch import Tensor
 from unmask.config import EvaluationConfig, OcclusionConfig
 from unmask.errors import UnmaskError
 from unmask.evaluation.finish import finish
+from unmask.evaluation.metrics import FaceMetrics
 from unmask.evaluation.outputs import RunOutputs
 from unmask.evaluation.records import PictureRecord
 from unmask.evaluation.report import GridRow, draw_grid
@@ -116,7 +117,7 @@ def evaluate(
                 reconstruction, seconds = _timed(unmask, faces.to(device), watcher, device)
                 failures += reconstruction.failures
                 for one, made in _pair(faces, reconstruction, failures):
-                    joined, measurements = finish(made.raw, one, occlusion, identity=config.identity)
+                    joined, measurements = finish(made.raw, one, occlusion, FaceMetrics.of(config))
                     record = PictureRecord(one.ids[0], seconds / len(faces), measurements)
                     outputs.write_picture(made, joined, record)
                     records[record.id] = record

@@ -8,13 +8,13 @@ from torch import Tensor
 
 from unmask.compositing import composite
 from unmask.config import OcclusionConfig
-from unmask.evaluation.metrics import Measurement, measure
+from unmask.evaluation.metrics import FaceMetrics, Measurement, measure
 from unmask.faces import Faces
 from unmask.images import dilate
 
 
 def finish(
-    raw: Tensor, one: Faces, occlusion: OcclusionConfig, *, identity: bool
+    raw: Tensor, one: Faces, occlusion: OcclusionConfig, faces: FaceMetrics
 ) -> tuple[Tensor, Mapping[str, Measurement]]:
     """The composite (1,3,H,W) in [-1,1] of one picture, and everything measured on it.
 
@@ -22,7 +22,7 @@ def finish(
         raw: (1,3,H,W) in [-1,1], what the method generated.
         one: the picture, a batch of one.
         occlusion: how raw and input are joined.
-        identity: measure identity/arcface too, which needs pretrained weights.
+        faces: which metrics of the face to measure.
     """
     joined = composite(
         raw,
@@ -37,6 +37,6 @@ def finish(
         masked=one.masked[0],
         occlusion=one.occlusion[0],
         clean=None if one.clean is None else one.clean[0],
-        identity=identity,
+        faces=faces,
     )
     return joined, measurements

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unmask.evaluation.metrics import NAMES, Measurement
+from unmask.evaluation.metrics import ADDED_LATER, NAMES, Measurement
 from unmask.files import atomic_path
 
 COLUMNS = ("id", "seconds", *NAMES, "reasons")
@@ -49,7 +49,10 @@ def write_records(path: Path, records: Sequence[PictureRecord]) -> None:
 
 
 def read_records(path: Path) -> tuple[PictureRecord, ...]:
-    """The rows of metrics.csv, () where there is none; a last row cut short by a kill is left out."""
+    """The rows of metrics.csv, () where there is none; a last row cut short by a kill is left out.
+
+    Metrics that were added after the file was written have no value.
+    """
     if not path.exists():
         return ()
     with path.open(newline="", encoding="utf-8") as file:
@@ -57,7 +60,7 @@ def read_records(path: Path) -> tuple[PictureRecord, ...]:
     if lines and not lines[-1].endswith("\n"):
         lines.pop()
     records = []
-    for row in csv.DictReader(lines):
+    for row in map(_with_later_metrics, csv.DictReader(lines)):
         if set(row) != set(COLUMNS) or any(row[column] is None for column in COLUMNS):
             continue  # written by another version, or damaged: such a picture is done again
         reasons = json.loads(row["reasons"]) if row["reasons"] else {}
@@ -66,6 +69,15 @@ def read_records(path: Path) -> tuple[PictureRecord, ...]:
         }
         records.append(PictureRecord(row["id"], float(row["seconds"]), measurements))
     return tuple(records)
+
+
+def _with_later_metrics(row: dict[str, str]) -> dict[str, str]:
+    """The row with an empty cell, and the reason, for every metric that its file's version did not know."""
+    later = [name for name in NAMES if name not in row]
+    if not later or row.get("reasons") is None:
+        return row
+    reasons = json.loads(row["reasons"] or "{}") | dict.fromkeys(later, ADDED_LATER)
+    return row | dict.fromkeys(later, "") | {"reasons": json.dumps(reasons, sort_keys=True)}
 
 
 def _cells(record: PictureRecord) -> list[str]:

@@ -32,6 +32,9 @@ DIGITS = {
     "hole/lpips": 3,
     "visible/max_abs_change": 1,
     "identity/arcface": 3,
+    "expression/mouth_open": 3,
+    "expression/mouth_width": 3,
+    "expression/smile": 3,
     "raw_visible/psnr": 2,
 }
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from unmask.evaluation.bootstrap import mean_interval
-from unmask.evaluation.metrics import NAMES
+from unmask.evaluation.metrics import ADDED_LATER, NAMES
 from unmask.evaluation.records import PictureRecord
 from unmask.faces import Failure
 
@@ -96,7 +96,11 @@ class EvaluationResult:
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> EvaluationResult:
-        """The inverse of `to_json`; the run's settings are not in there and come back empty."""
+        """The inverse of `to_json`; the run's settings are not in there and come back empty.
+
+        Metrics that an older version did not know have no mean.
+        """
+        later = dict.fromkeys(NAMES, MetricSummary(None, None, 0, ADDED_LATER))
         run = RunInfo(plain["method"], plain["seed"], plain["config_hash"], plain["resolution"], {})
         return cls(
             run,
@@ -104,7 +108,7 @@ class EvaluationResult:
             plain["n"],
             plain["seconds_per_image"],
             plain["peak_memory_mb"],
-            {name: _metric_from_json(entry, plain["n"]) for name, entry in plain["metrics"].items()},
+            later | {name: _metric_from_json(entry, plain["n"]) for name, entry in plain["metrics"].items()},
             tuple(Failure(failure["id"], failure["reason"]) for failure in plain["failures"]),
         )
 

@@ -9,13 +9,12 @@ import numpy as np
 from unmask.config import OcclusionConfig
 from unmask.errors import UnmaskError
 from unmask.evaluation.finish import finish
-from unmask.evaluation.metrics import HIGHER_IS_BETTER, NAMES
+from unmask.evaluation.metrics import HIGHER_IS_BETTER, NAMES, FaceMetrics
 from unmask.evaluation.report import GridRow, draw_grid
 from unmask.faces import Faces, Reconstruction
 from unmask.images import from_uint8
 from unmask.runlog import RunLog
 
-IDENTITY = "identity/arcface"
 GRID_ROWS = 6
 
 
@@ -30,7 +29,7 @@ def validate(
 ) -> float:
     """Unmask and measure; log means as ``validation/NAME`` and a grid as ``pictures/validation``.
 
-    Identity is measured only if it is the monitored metric.
+    Identity and expression are measured only if the monitored metric is theirs.
 
     Returns:
         The monitored metric's mean, negated where lower is better.
@@ -45,7 +44,7 @@ def validate(
         made = unmask(faces)
         for index in range(len(faces)):
             one, raw = faces[index], made.raw[index : index + 1].cpu()
-            joined, measured = finish(raw, one.to("cpu"), occlusion, identity=monitor == IDENTITY)
+            joined, measured = finish(raw, one.to("cpu"), occlusion, FaceMetrics.for_monitor(monitor))
             for name, measurement in measured.items():
                 if measurement.value is not None:
                     values[name].append(measurement.value)

@@ -6,6 +6,7 @@ arXiv:2105.04714), 2d106det (106 landmarks) and ArcFace on MobileFaceNet trained
 """
 
 from unmask.faceanalysis.detector import Detection, detect, main_face
+from unmask.faceanalysis.expression import Mouth, mouth_of
 from unmask.faceanalysis.identity import ARCFACE_TEMPLATE, align, cosine, embed
 from unmask.faceanalysis.landmarks import Landmarks, landmarks106
 
@@ -13,10 +14,12 @@ __all__ = [
     "ARCFACE_TEMPLATE",
     "Detection",
     "Landmarks",
+    "Mouth",
     "align",
     "cosine",
     "detect",
     "embed",
     "landmarks106",
     "main_face",
+    "mouth_of",
 ]

@@ -104,8 +104,9 @@ class Processes(ABC):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        """Ends the others on an exception. Only the first process lets it pass; the others hand it to the first, and
-        let it pass only if that does not answer."""
+        """Without an exception the first process leaves first: everything is written then. An exception ends the
+        others; only the first process lets it pass, they hand theirs to it, and let it pass only if it does not answer.
+        """
 
 
 @final
@@ -209,14 +210,19 @@ class Team(Processes):
         if self.first:
             if error is not None:
                 self.stop_others(error)
+            self._store.set("left/0", "yes")
             return False
         try:
             if error is not None:
                 self._store.compare_set("failure", "", _description_of(error, self.rank))
             self._store.set(f"left/{self.rank}", "yes")
-            return error is not None and self._wait_patiently(["heard"])
+            if error is not None:
+                return self._wait_patiently(["heard"])
+            while not self._store.check(["left/0"]):  # it still writes what all of them have found
+                time.sleep(POLL_S)
         except RuntimeError:
-            return False  # the store, and the first process with it, has gone
+            pass  # the store, and the first process with it, has gone
+        return False
 
     def _next_key(self) -> str:
         """The same in all processes, as they meet in the same order."""

@@ -42,7 +42,7 @@ from unmask.methods.cyclegan import CycleGAN
 from unmask.methods.pix2pix import Pix2Pix
 from unmask.methods.trained import TrainedMethod
 from unmask.networks.normalisation import InstanceNorm
-from unmask.training import start_processes
+from unmask.processes import launch_fabric
 from unmask.training.update import Updater, make_optimisers
 
 MEMORY_STEPS = 3
@@ -75,7 +75,7 @@ def make_step(name: str, variant: Variant, batch: TrainingBatch) -> Callable[[],
     """One training step as a call that returns its losses; weights move on from call to call."""
     method = METHODS[name]()
     config = TrainingConfig(precision="bf16-mixed" if variant.bf16 else "32-true")
-    fabric = start_processes(config, torch.device("cpu"))
+    fabric = launch_fabric(1, 1, torch.device("cpu"), config.precision)
     networks = method.networks()
     if variant.layout:
         method.to(memory_format=torch.channels_last)

@@ -445,10 +445,6 @@ class TrainingConfig:
     """32-true, bf16-mixed, 64-true; auto: bf16-mixed where the hardware computes in bf16, else 32-true."""
     compile: bool = False
     """Compile the networks with torch.compile where a C++ compiler is found; pays in trainings of many minutes."""
-    devices: int = 1
-    """Processes on this machine, each with a device of its own; results are those of one with the same batch."""
-    num_nodes: int = 1
-    """Machines; start the command on each with torchrun."""
     log_every: int = 20
     """Steps between two points of the loss curves."""
     validate_every: int = 500
@@ -535,6 +531,11 @@ class RunConfig:
     """Every random choice derives from it."""
     device: str = "auto"
     """auto (cuda, then mps, then cpu), cpu, cuda, cuda:1, mps."""
+    devices: int = 1
+    """Processes on each machine, each with a device of its own (cpu: with a part of the cores). A training divides its
+    batches among them, and the evaluation the pictures; the results are those of one."""
+    num_nodes: int = 1
+    """Machines, which share the disk; start the command on each with torchrun or srun, and name `hydra.run.dir`."""
     progress: bool = True
     """Show progress bars."""
 

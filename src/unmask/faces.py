@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
 import torch
 from torch import Tensor
+
+from unmask.errors import UnmaskError
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,14 @@ class Failure:
 
     id: str
     reason: str
+
+
+def none_usable(undecodable: Sequence[Failure]) -> UnmaskError:
+    """The error to raise where not a single picture of the data could be decoded."""
+    return UnmaskError(
+        f"None of the {len(undecodable)} pictures could be used; the first: {undecodable[0].reason} "
+        "Check data.root, data.clean_dir, data.masked_dir and occlusion.painted_dir."
+    )
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ WITHOUT_INFLUENCE = (
     "training.log_every",
     "training.checkpoint_every",
 )
+PROCESSES = ("devices", "num_nodes")
+"""A picture's result does not depend on who made it, but batch norm and dropout of a training do on its processes."""
 
 ADDED_LATER = {"evaluation.expression": False}
 """Keys that earlier versions lacked, and the value that asks for the results of those versions."""
@@ -47,10 +49,12 @@ def influential(config: DictConfig, *, resolve: bool = True) -> dict[str, Any]:
     """Dotted keys and plain values of everything that influences the results."""
     plain = OmegaConf.to_container(config, resolve=resolve, enum_to_str=True)
     flat = dict(_flatten(plain))
+    learns = flat.get("method.checkpoint", "") is None  # methods that never learn have no such key
+    ignored = WITHOUT_INFLUENCE if learns else (*WITHOUT_INFLUENCE, *PROCESSES)
     return {
         key: value
         for key, value in flat.items()
-        if not any(key == name or key.startswith(f"{name}.") for name in WITHOUT_INFLUENCE)
+        if not any(key == name or key.startswith(f"{name}.") for name in ignored)
         and not (key in ADDED_LATER and value == ADDED_LATER[key])
     }
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Generator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import torch
 from omegaconf import OmegaConf
@@ -18,12 +18,10 @@ from unmask.files import write_json
 from unmask.methods.checkpoints import FOLDER, load_generator
 from unmask.methods.trained import TrainedMethod, check_size
 from unmask.precision import resolve_precision
+from unmask.processes import Processes
 from unmask.runlog import RunLog
 from unmask.training import TrainingReport, fit
 from unmask.training.schedule import Course
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
 
 log = logging.getLogger(__name__)
 
@@ -58,13 +56,13 @@ def learnt_from(settings: RunConfig) -> bool:
 def train(
     method: TrainedMethod,
     settings: RunConfig,
-    fabric: Fabric,
+    processes: Processes,
     *,
     evaluated: Sequence[str],
     run_dir: Path,
     run_log: RunLog,
 ) -> TrainingReport:
-    """Train `method`, or go on training it, and give it the weights that `training.keep` names.
+    """Train `method`, or go on training it, and give it, in all processes, the weights that `training.keep` names.
 
     Args:
         evaluated: ids that are never trained on, unless `data.split` is train.
@@ -74,7 +72,8 @@ def train(
     config, training = cast("TrainedMethodConfig", settings.method), settings.training
     evaluation.check_monitor(training.monitor)
     exclude = frozenset() if settings.data.split is Split.train else frozenset(evaluated)
-    progress = settings.progress and fabric.is_global_zero
+    fabric = processes.fabric()
+    progress = settings.progress and processes.first
     of_run = (settings.data, settings.occlusion, training)
     source = data.training_source(*of_run, exclude=exclude, progress=progress)
     log.info("Training on: %s", source.report.summary())
@@ -139,10 +138,11 @@ def train(
         progress=progress,
     )
     kept = run_dir / FOLDER / f"{training.keep.value}.safetensors"
-    if fabric.is_global_zero:
+    fabric.barrier()  # the first process has written it
+    load_generator(method.generator, str(kept), config)  # all of them evaluate
+    if processes.first:
         about = {**asdict(report), "monitor": training.monitor, "precision": precision, "faces": len(source.ids)}
         write_json(run_dir / "training.json", about)
-        load_generator(method.generator, str(kept), config)
         log.info("%s", summary(report, training.keep, kept))
     method.to(fabric.device, torch.float32)
     return report

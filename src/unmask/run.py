@@ -37,67 +37,75 @@ from unmask.generators.base import Generator
 from unmask.methods.base import Method, MethodContext
 from unmask.methods.checkpoints import FOLDER
 from unmask.methods.trained import TrainedMethod
+from unmask.processes import Processes, start_processes
 from unmask.runlog import NullRunLog, TensorBoardLog
 from unmask.sweep.jobs import forget_failure, is_complete, read_report, record_failure
 from unmask.sweep.naming import register_resolvers
 from unmask.terminal import leave
-from unmask.training import start_processes
 
 log = logging.getLogger("unmask.run")
 
 
 def run(config: DictConfig, run_dir: Path) -> None:
-    """One run, from its composed configuration to the files in `run_dir`.
+    """One run, from its composed configuration to the files in `run_dir`, in one process or several.
 
     Raises:
         UnmaskError: something the user can mend.
     """
     config = with_absolute_roots(config)
     settings = typed(config)
-    fingerprint = config_hash(config)
+    precision = settings.training.precision if needs_training(settings) else "32-true"
     device = pick_device(settings.device)
-    fabric = start_processes(settings.training, device, run_dir) if needs_training(settings) else None
+    with start_processes(settings.devices, settings.num_nodes, device, run_dir, precision=precision) as processes:
+        work(config, settings, processes, run_dir)
+
+
+def work(config: DictConfig, settings: RunConfig, processes: Processes, run_dir: Path) -> None:
+    """What each of the processes does, together with the others.
+
+    Raises:
+        UnmaskError: something the user can mend.
+    """
+    fingerprint = config_hash(config)
     claim(run_dir, config)
+    if not processes.first:
+        for name in ("", "unmask"):
+            logging.getLogger(name).setLevel(logging.WARNING)  # one process tells the story
     if is_complete(run_dir, fingerprint):
         log.info("%s is already complete; nothing to do", run_dir)
-        show(evaluation.EvaluationResult.from_json(read_report(run_dir)), run_dir)
+        if processes.first:
+            show(evaluation.EvaluationResult.from_json(read_report(run_dir)), run_dir)
         return
 
     seed_everything(settings.seed)
-    first = fabric is None or fabric.is_global_zero
-    if first:
-        write_environment(run_dir / "environment.json", device)
-    else:
-        logging.getLogger().setLevel(logging.WARNING)  # one process tells the story
+    if processes.first:
+        write_environment(run_dir / "environment.json", processes.device)
 
     dataset = data.load_dataset(evaluated_data(settings), settings.occlusion)
     log.info("%s", dataset.report.summary())
-    batches = data.batches(dataset, settings.data.batch_size, settings.data.num_workers)
 
-    method = build_method(settings, device)
-    log.info("%s on %s, %d px", settings.method.name, device, settings.data.resolution)
+    method = build_method(settings, processes.device)
+    log.info("%s on %s, %d px", settings.method.name, processes.device, settings.data.resolution)
 
     plain = cast("dict[str, Any]", OmegaConf.to_container(config, resolve=True, enum_to_str=True))
-    with TensorBoardLog(run_dir) if first else NullRunLog() as run_log:
-        if fabric is not None:
+    with TensorBoardLog(run_dir) if processes.first else NullRunLog() as run_log:
+        if needs_training(settings):
             assert isinstance(method, TrainedMethod)
-            train(method, settings, fabric, evaluated=dataset.ids, run_dir=run_dir, run_log=run_log)
-        if not first:
-            return
+            train(method, settings, processes, evaluated=dataset.ids, run_dir=run_dir, run_log=run_log)
         result = evaluation.evaluate(
             method.unmask,
-            batches,
+            dataset.ids,
+            lambda ids: data.batches(dataset, settings.data.batch_size, settings.data.num_workers, ids),
             config=settings.evaluation,
             occlusion=settings.occlusion,
             run=evaluation.RunInfo(settings.method.name, settings.seed, fingerprint, settings.data.resolution, plain),
             run_log=run_log,
             output_dir=run_dir,
-            device=device,
-            total=len(dataset),
-            progress=settings.progress,
-            skipped=lambda: batches.undecodable,
+            processes=processes,
+            progress=settings.progress and processes.first,
         )
-    show(result, run_dir)
+    if result is not None:
+        show(result, run_dir)
 
 
 def show(result: evaluation.EvaluationResult, run_dir: Path) -> None:

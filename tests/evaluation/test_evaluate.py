@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from unmask.evaluation.report import TITLES
 from unmask.faces import Faces, Failure, Reconstruction
 from unmask.images import to_uint8
 from unmask.methods.base import StepCallback, StepReport
+from unmask.processes import Alone
 from unmask.runlog import NullRunLog, RunLog, TensorBoardLog
 
 SIZE = 32
@@ -58,9 +60,20 @@ def make_faces(ids: tuple[str, ...], *, clean: bool = False) -> Faces:
     return Faces(ids, masked, occlusion, occlusion, masked.flip(-1) if clean else None)
 
 
-def batches(size: int = 1, *, clean: bool = False) -> Iterator[Faces]:
-    for start in range(0, len(IDS), size):
-        yield make_faces(IDS[start : start + size], clean=clean)
+@dataclass
+class MadeBatches:
+    """Batches of `size` of these pictures; those of `undecodable` are left out."""
+
+    ids: Sequence[str]
+    size: int = 1
+    clean: bool = False
+    undecodable: tuple[Failure, ...] = ()
+
+    def __iter__(self) -> Iterator[Faces]:
+        left_out = {failure.id for failure in self.undecodable}
+        ids = tuple(id for id in self.ids if id not in left_out)
+        for start in range(0, len(ids), self.size):
+            yield make_faces(ids[start : start + self.size], clean=self.clean)
 
 
 def info(config_hash: str = "abc") -> RunInfo:
@@ -77,15 +90,19 @@ def go(
     run_log: RunLog | None = None,
     grid_rows: int = 3,
 ) -> EvaluationResult:
-    return evaluate(
+    result = evaluate(
         method,
-        batches(size, clean=clean),
+        IDS,
+        lambda ids: MadeBatches(ids, size, clean),
         config=EvaluationConfig(bootstrap_samples=100, grid_rows=grid_rows, emerge_every=2),
         occlusion=OcclusionConfig(source=OcclusionSource.painted, feather=0.0, blend=Blend.feather),
         run=run or info(),
         run_log=run_log or NullRunLog(),
         output_dir=output,
+        processes=Alone(torch.device("cpu")),
     )
+    assert result is not None
+    return result
 
 
 def strict_json(path: Path) -> dict:  # type: ignore[type-arg]
@@ -231,14 +248,16 @@ def test_failures_and_nan_are_named_and_the_others_finished(tmp_path: Path) -> N
 
     result = evaluate(
         method,
-        batches(2),
+        (*IDS, "00009"),
+        lambda ids: MadeBatches(ids, 2, undecodable=(Failure("00009", "truncated"),)),
         config=EvaluationConfig(bootstrap_samples=100),
         occlusion=OcclusionConfig(source=OcclusionSource.painted, feather=0.0, blend=Blend.feather),
         run=info(),
         run_log=NullRunLog(),
         output_dir=tmp_path,
-        skipped=lambda: (Failure("00009", "truncated"),),
+        processes=Alone(torch.device("cpu")),
     )
+    assert result is not None
     assert [failure.id for failure in result.failures] == ["00001", "00002", "00009"]
     assert [row["id"] for row in rows(tmp_path)] == ["00000", "00003", "00004"]
     assert strict_json(tmp_path / "metrics.json")["failures"][0]["reason"] == "non-finite loss at step 7"
@@ -251,12 +270,14 @@ def test_nothing_finished_is_null_with_a_reason(tmp_path: Path) -> None:
 
     evaluate(
         method,
-        batches(2),
+        IDS,
+        lambda ids: MadeBatches(ids, 2),
         config=EvaluationConfig(),
         occlusion=OcclusionConfig(source=OcclusionSource.painted),
         run=info(),
         run_log=NullRunLog(),
         output_dir=tmp_path,
+        processes=Alone(torch.device("cpu")),
     )
     summary = strict_json(tmp_path / "metrics.json")
     assert summary["seconds_per_image"] is None

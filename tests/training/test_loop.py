@@ -20,8 +20,9 @@ from unmask.faces import Pairing, TrainingBatch
 from unmask.methods.cyclegan import CycleGAN
 from unmask.methods.pix2pix import Pix2Pix
 from unmask.methods.trained import TrainedMethod
+from unmask.processes import launch_fabric
 from unmask.runlog import NullRunLog
-from unmask.training import TrainingReport, fit, start_processes
+from unmask.training import TrainingReport, fit
 from unmask.training.schedule import Course
 
 SIZE = 64
@@ -70,7 +71,7 @@ def train(method: TrainedMethod, folder: Path, config: TrainingConfig = CONFIG, 
         "name": "tiny",
         "seed": 5,
         "facts": {},
-        "fabric": start_processes(config, torch.device("cpu")),
+        "fabric": launch_fabric(1, 1, torch.device("cpu"), config.precision),
         "run_dir": folder,
         "run_log": NullRunLog(),
         "validate": None,
@@ -231,4 +232,4 @@ def test_precisions(tmp_path: Path) -> None:
         wanted = torch.float64 if precision == "64-true" else torch.float32
         assert {parameter.dtype for parameter in method.parameters()} == {wanted}
     with pytest.raises(UnmaskError, match=r"training\.precision=half"):
-        start_processes(replace(CONFIG, precision="half"), torch.device("cpu"))
+        launch_fabric(1, 1, torch.device("cpu"), "half")

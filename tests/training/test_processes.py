@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,9 @@ from typing import Any
 import pytest
 import torch
 
+import real_processes
 from conftest import write_pair_tree
+from real_processes import PLAIN, TORCHRUN, finish, outcome
 
 pytestmark = [pytest.mark.slow, pytest.mark.weights]
 SIZE = 64
@@ -20,7 +20,7 @@ COMMON = (
     "data=ffhq_cmfd",
     f"data.resolution={SIZE}",
     "data.split=all",
-    "data.limit=1",
+    "data.limit=2",
     "evaluation.identity=false",
     "evaluation.expression=false",
     "device=cpu",
@@ -31,17 +31,10 @@ COMMON = (
 )
 
 
-def start(folder: Path, run: str | None, *arguments: str, launcher: tuple[str, ...] = ("-m",)) -> subprocess.Popen[str]:
-    """``python -m unmask.run`` in `folder`, into the directory `run` or one by the time of day."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+def start(folder: Path, run: str | None, *arguments: str, launcher: tuple[str, ...] = PLAIN) -> subprocess.Popen[str]:
+    """The command in `folder`, into the directory `run` or one by the time of day."""
     where = () if run is None else (f"hydra.run.dir={folder / run}",)
-    words = [sys.executable, *launcher, "unmask.run", *COMMON, "data.root=pairs", *arguments, *where]
-    return subprocess.Popen(words, cwd=folder, env=environment, text=True, stderr=subprocess.PIPE)
-
-
-def finish(process: subprocess.Popen[str]) -> None:
-    _, err = process.communicate(timeout=240)
-    assert process.returncode == 0, err
+    return real_processes.start(folder, *COMMON, "data.root=pairs", *arguments, *where, launcher=launcher)
 
 
 def state_of(run: Path) -> dict[str, Any]:
@@ -82,13 +75,10 @@ def test_a_killed_training_ends_with_the_same_bits(tmp_path: Path) -> None:
             assert largest_difference(moments, other["optimisers"][name]["state"][index]) == 0
 
 
-TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m")
-
-
 @pytest.mark.parametrize(
     ("launcher", "method"),
     [
-        (("-m",), ("method=pix2pix", "method.depth=5", "method.norm=instance", "method.dropout=false")),
+        (PLAIN, ("method=pix2pix", "method.depth=5", "method.norm=instance", "method.dropout=false")),
         (TORCHRUN, ("method=cyclegan", "method.blocks=1", "method.pool_size=0")),
     ],
     ids=["pix2pix", "cyclegan by torchrun"],
@@ -103,10 +93,13 @@ def test_two_processes_are_one_with_the_same_batch(
         "training.num_workers=0", "training.crop=null", "training.resize=null",
     )  # fmt: skip
     finish(start(tmp_path, "one", *settings))
-    finish(start(tmp_path, "two", *settings, "training.devices=2", launcher=launcher))
+    finish(start(tmp_path, "two", *settings, "devices=2", launcher=launcher))
     one, two = state_of(tmp_path / "one"), state_of(tmp_path / "two")
     assert (len(one["own"]), len(two["own"])) == (1, 2)
     assert largest_difference(one["parameters"], two["parameters"]) < 1e-9
+    for id in ("00000", "00001"):  # each of the two unmasked one
+        pictures = (tmp_path / run / "raw" / f"{id}.png" for run in ("one", "two"))
+        assert len({path.read_bytes() for path in pictures}) == 1
     finish(start(tmp_path, "begun", *settings, "training.max_steps=1"))
     moved = largest_difference(state_of(tmp_path / "begun")["parameters"], one["parameters"])
     assert moved > 1e-5, "the training must have moved something"
@@ -114,7 +107,7 @@ def test_two_processes_are_one_with_the_same_batch(
 
 def test_torchrun_needs_one_directory_for_all(tmp_path: Path) -> None:
     write_pair_tree(tmp_path / "pairs", 12, size=SIZE)
-    process = start(tmp_path, None, "method=cyclegan", "training.batch_size=2", "training.devices=2", launcher=TORCHRUN)
-    _, err = process.communicate(timeout=240)
-    assert process.returncode != 0
+    process = start(tmp_path, None, "method=cyclegan", "training.batch_size=2", "devices=2", launcher=TORCHRUN)
+    code, _, err = outcome(process)
+    assert code != 0
     assert "name one for all: hydra.run.dir=" in err

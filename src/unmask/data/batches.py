@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import final
 
 import torch
@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from unmask.data.dataset import FacesDataset
 from unmask.data.report import Report
 from unmask.errors import UnmaskError
-from unmask.faces import Faces, Failure
+from unmask.faces import Faces, Failure, none_usable
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,9 @@ class Batches:
         undecodable: the pictures skipped in the latest iteration so far, and why.
     """
 
-    def __init__(self, dataset: FacesDataset, batch_size: int, num_workers: int = 0) -> None:
+    def __init__(
+        self, dataset: FacesDataset, batch_size: int, num_workers: int = 0, ids: Sequence[str] | None = None
+    ) -> None:
         if batch_size < 1:
             raise UnmaskError(f"data.batch_size={batch_size} must be at least 1.")
         if num_workers < 0:
@@ -35,10 +37,13 @@ class Batches:
         self._dataset = dataset
         self._batch_size = batch_size
         self._num_workers = num_workers
+        self._whole = ids is None
+        place = {id: index for index, id in enumerate(dataset.ids)}
+        self._indices = list(place.values()) if ids is None else [place[id] for id in ids]
 
     def __len__(self) -> int:
         """How many batches there are when every picture can be decoded."""
-        return math.ceil(len(self._dataset) / self._batch_size)
+        return math.ceil(len(self._indices) / self._batch_size)
 
     @property
     def report(self) -> Report:
@@ -50,12 +55,15 @@ class Batches:
 
         Raises:
             UnmaskError: with `data.strict` at the first picture that cannot be decoded; otherwise at the end,
-                if none could be.
+                if none of the dataset could be.
         """
         self.undecodable = ()
         any_decoded = False
         loader = DataLoader(
-            _Attempts(self._dataset), self._batch_size, num_workers=self._num_workers, collate_fn=_as_they_are
+            _Attempts(self._dataset, self._indices),
+            self._batch_size,
+            num_workers=self._num_workers,
+            collate_fn=_as_they_are,
         )
         for attempts in loader:
             failures = tuple(attempt for attempt in attempts if isinstance(attempt, Failure))
@@ -68,20 +76,17 @@ class Batches:
             if faces:
                 any_decoded = True
                 yield collate(faces)
-        if not any_decoded:
-            first = self.undecodable[0]
-            raise UnmaskError(
-                f"None of the {len(self._dataset)} pictures could be used; the first: {first.reason} "
-                "Check data.root, data.clean_dir, data.masked_dir and occlusion.painted_dir."
-            )
+        if self._whole and not any_decoded:
+            raise none_usable(self.undecodable)
 
 
-def batches(dataset: FacesDataset, batch_size: int, num_workers: int = 0) -> Batches:
+def batches(dataset: FacesDataset, batch_size: int, num_workers: int = 0, ids: Sequence[str] | None = None) -> Batches:
     """`Faces` of up to `batch_size` pictures, ascending by id, decoded by `num_workers` processes.
 
-    With 0 this process decodes.
+    With 0 this process decodes. With `ids` there are only these, in their order, and it is no error if none can be
+    decoded.
     """
-    return Batches(dataset, batch_size, num_workers)
+    return Batches(dataset, batch_size, num_workers, ids)
 
 
 def collate(faces: list[Faces]) -> Faces:
@@ -100,13 +105,15 @@ def collate(faces: list[Faces]) -> Faces:
 class _Attempts(Dataset["Faces | Failure"]):
     """The dataset with its errors as values, so that they come back from worker processes one by one."""
 
-    def __init__(self, dataset: FacesDataset) -> None:
+    def __init__(self, dataset: FacesDataset, indices: Sequence[int]) -> None:
         self._dataset = dataset
+        self._indices = indices
 
     def __len__(self) -> int:
-        return len(self._dataset)
+        return len(self._indices)
 
-    def __getitem__(self, index: int) -> Faces | Failure:
+    def __getitem__(self, place: int) -> Faces | Failure:
+        index = self._indices[place]
         try:
             return self._dataset[index]
         except UnmaskError as error:

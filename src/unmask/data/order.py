@@ -59,7 +59,7 @@ class BatchKeys(Sampler[list[SampleKey]]):
         if batch_size % world:
             raise UnmaskError(
                 f"training.batch_size={batch_size} cannot be divided evenly among {world} processes "
-                "(training.devices times training.num_nodes); make it a multiple of them."
+                "(devices times num_nodes); make it a multiple of them."
             )
         assert count > 0 and start_step >= 0 and 0 <= rank < world
         self._count = count

@@ -1,9 +1,15 @@
-"""The files of a run directory that the evaluation owns."""
+"""The files of a run directory that the evaluation owns.
+
+metrics.csv gets its rows as pictures finish. Where several processes evaluate, a file has one writer all the same: the
+first process writes metrics.csv, process 1 metrics.1.csv, and so on. In the end, or when a run goes on that was killed,
+the first process brings all rows together in metrics.csv.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,25 +24,54 @@ from unmask.faces import Reconstruction
 from unmask.files import atomic_path, write_json
 from unmask.images import load_image, save_image
 
+TABLE = "metrics.csv"
+SHARED_WITHIN_S = 60.0
+"""How long a network's disk may take to show one machine what another wrote, in seconds."""
+
 
 @dataclass(frozen=True)
 class RunOutputs:
-    """A run directory being filled; `finished` are the pictures an interrupted evaluation left there."""
+    """A run directory being filled by this process, which adds its rows to `table`."""
 
     folder: Path
-    finished: tuple[PictureRecord, ...]
+    table: Path
 
     @classmethod
     def open(cls, folder: Path, config_hash: str) -> RunOutputs:
-        """Prepare `folder`: keep what was finished with the same hash, drop the rows of anything else."""
+        """For the first process, before the others `join`: keep what was finished with the same hash, drop the rows of
+        anything else."""
+        outputs = cls(folder, folder / TABLE)
         finished = finished_records(folder, config_hash)
 
         def prepare() -> None:
             folder.mkdir(parents=True, exist_ok=True)
-            write_records(folder / "metrics.csv", finished)
+            outputs._write_table(finished)
 
         _writing(folder, prepare)
-        return cls(folder, finished)
+        return outputs
+
+    @classmethod
+    def join(cls, folder: Path, config_hash: str, rank: int) -> RunOutputs:
+        """For process `rank` > 0, once the first has opened `folder` and written its metrics.json.
+
+        Raises:
+            UnmaskError: this machine does not see it.
+        """
+        deadline = time.monotonic() + SHARED_WITHIN_S
+        while _hash_of(folder) != config_hash:
+            if time.monotonic() > deadline:
+                raise UnmaskError(f"{folder} is not on a disk that all machines of the run share; name one that is.")
+            time.sleep(0.2)
+        return cls(folder, folder / f"metrics.{rank}.csv")
+
+    def finished(self) -> tuple[PictureRecord, ...]:
+        """The pictures that all processes have finished, in this start of the run or an earlier one."""
+        return finished_records(self.folder)
+
+    def bring_together(self, records: Sequence[PictureRecord]) -> None:
+        """Where processes left tables of their own: all `records` into metrics.csv, in this order, and those away."""
+        if _tables_of_others(self.folder):
+            _writing(self.folder, lambda: self._write_table(records))
 
     def write_picture(self, made: Reconstruction, composite: Tensor, record: PictureRecord) -> None:
         """The files of one picture (batches of one), and last its row, which says that they are all there."""
@@ -64,7 +99,12 @@ class RunOutputs:
 
             with atomic_path(self.folder / "latents" / f"{record.id}.safetensors") as temporary:
                 save_file({"w_plus": made.w_plus[0].contiguous()}, temporary)
-        append_record(self.folder / "metrics.csv", record)
+        append_record(self.table, record)
+
+    def _write_table(self, records: Sequence[PictureRecord]) -> None:
+        write_records(self.folder / TABLE, records)
+        for path in _tables_of_others(self.folder):
+            path.unlink()
 
 
 def finished_ids(folder: Path, config_hash: str | None = None) -> frozenset[str]:
@@ -73,14 +113,20 @@ def finished_ids(folder: Path, config_hash: str | None = None) -> frozenset[str]
 
 
 def finished_records(folder: Path, config_hash: str | None = None) -> tuple[PictureRecord, ...]:
-    """The records of `finished_ids`, in the order of metrics.csv."""
+    """The records of `finished_ids`, in the order of metrics.csv and then of the other processes' tables."""
     if config_hash is not None and _hash_of(folder) != config_hash:
         return ()
+    tables = (folder / TABLE, *_tables_of_others(folder))
+    records = {record.id: record for table in tables for record in read_records(table)}
     return tuple(
         record
-        for record in read_records(folder / "metrics.csv")
+        for record in records.values()
         if _raw(folder, record.id).is_file() and _composite(folder, record.id).is_file()
     )
+
+
+def _tables_of_others(folder: Path) -> list[Path]:
+    return sorted(folder.glob("metrics.*.csv"))
 
 
 def _hash_of(folder: Path) -> str | None:

@@ -17,7 +17,7 @@ COLUMNS = ("id", "seconds", *NAMES, "reasons")
 
 @dataclass(frozen=True)
 class PictureRecord:
-    """What was measured on one picture; `seconds` is the wall time the method took for it."""
+    """What was measured on one picture; `seconds` is the wall time the method took for it, in its own process."""
 
     id: str
     seconds: float
@@ -35,7 +35,7 @@ def append_record(path: Path, record: PictureRecord) -> None:
         writer = csv.writer(file)
         if new:
             writer.writerow(COLUMNS)
-        writer.writerow(_cells(record))
+        writer.writerow(row_of(record))
         file.flush()
         os.fsync(file.fileno())
 
@@ -45,7 +45,7 @@ def write_records(path: Path, records: Sequence[PictureRecord]) -> None:
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        writer.writerows(_cells(record) for record in records)
+        writer.writerows(row_of(record) for record in records)
 
 
 def read_records(path: Path) -> tuple[PictureRecord, ...]:
@@ -63,11 +63,7 @@ def read_records(path: Path) -> tuple[PictureRecord, ...]:
     for row in map(_with_later_metrics, csv.DictReader(lines)):
         if set(row) != set(COLUMNS) or any(row[column] is None for column in COLUMNS):
             continue  # written by another version, or damaged: such a picture is done again
-        reasons = json.loads(row["reasons"]) if row["reasons"] else {}
-        measurements = {
-            name: Measurement(float(row[name])) if row[name] else Measurement(None, reasons[name]) for name in NAMES
-        }
-        records.append(PictureRecord(row["id"], float(row["seconds"]), measurements))
+        records.append(record_from_row([row[column] for column in COLUMNS]))
     return tuple(records)
 
 
@@ -80,7 +76,18 @@ def _with_later_metrics(row: dict[str, str]) -> dict[str, str]:
     return row | dict.fromkeys(later, "") | {"reasons": json.dumps(reasons, sort_keys=True)}
 
 
-def _cells(record: PictureRecord) -> list[str]:
+def record_from_row(row: Sequence[str]) -> PictureRecord:
+    """The inverse of `row_of`."""
+    cells = dict(zip(COLUMNS, row, strict=True))
+    reasons = json.loads(cells["reasons"]) if cells["reasons"] else {}
+    measurements = {
+        name: Measurement(float(cells[name])) if cells[name] else Measurement(None, reasons[name]) for name in NAMES
+    }
+    return PictureRecord(cells["id"], float(cells["seconds"]), measurements)
+
+
+def row_of(record: PictureRecord) -> list[str]:
+    """The cells of `COLUMNS`, which hold everything, numbers to the last bit."""
     values = [record.measurements[name].value for name in NAMES]
     reasons = {name: m.reason for name, m in record.measurements.items() if m.reason is not None}
     return [

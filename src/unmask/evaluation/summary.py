@@ -63,9 +63,9 @@ class EvaluationResult:
         run: see `RunInfo`.
         complete: whether every picture was tried.
         n: how many pictures were finished.
-        seconds_per_image: mean wall time of the method alone; None where no picture was finished.
-        peak_memory_mb: most memory the process held (on CUDA: most that torch allocated there), in 2^20
-        bytes; None
+        seconds_per_image: mean wall time of the method alone, each picture's in its own process: with several
+            processes the pictures together took less; None where no picture was finished.
+        peak_memory_mb: most memory a process held (on CUDA: most that torch allocated there), in 2^20 bytes; None
             where the system does not say.
         metrics: a summary for every name of `NAMES`.
         failures: pictures that were not finished, and why.

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from unmask.evaluation.part import Curves
 from unmask.runlog import RunLog
 
 
@@ -32,7 +33,8 @@ class StepWatcher:
     """Logs loss curves and the emerging picture, and counts the time that takes.
 
     Curves of single pictures are logged for the first `curves` pictures only: a TensorBoard with hundreds of
-    tags helps nobody. The mean over all pictures is logged at the end by `log_mean_curves`.
+    tags helps nobody. The mean over all pictures is for `log_mean_curves` at the end. Where several processes
+    evaluate, single pictures are those of the first process's share.
     """
 
     def __init__(self, run_log: RunLog, *, curves: int, emerge_every: int, on_note: Callable[[str], None]) -> None:
@@ -61,10 +63,10 @@ class StepWatcher:
                 self._run_log.image(f"pictures/emerging/{id}", picture, report.step)
         self.seconds += time.perf_counter() - started
 
-    def log_mean_curves(self) -> None:
-        """One curve per loss: its mean, at each step, over the pictures that were still going on."""
-        for (name, step), (total, count) in sorted(self._sums.items()):
-            self._run_log.scalar(f"losses/{name}", total / count, step)
+    @property
+    def curves(self) -> Curves:
+        """The losses of all pictures so far."""
+        return self._sums
 
     def _log_loss(self, name: str, id: str, value: float, step: int) -> None:
         if math.isfinite(value):
@@ -73,3 +75,9 @@ class StepWatcher:
         if id in self._shown or len(self._shown) < self._curves:
             self._shown[id] = None
             self._run_log.scalar(f"losses/{name}/{id}", value, step)
+
+
+def log_mean_curves(curves: Curves, run_log: RunLog) -> None:
+    """One curve per loss: its mean, at each step, over the pictures that were still going on."""
+    for (name, step), (total, count) in sorted(curves.items()):
+        run_log.scalar(f"losses/{name}", total / count, step)

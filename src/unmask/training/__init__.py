@@ -3,6 +3,5 @@
 from __future__ import annotations
 
 from unmask.training.loop import TrainingReport, fit
-from unmask.training.processes import start_processes
 
-__all__ = ["TrainingReport", "fit", "start_processes"]
+__all__ = ["TrainingReport", "fit"]

@@ -1,0 +1,156 @@
+"""One process's share of the pictures: unmask, composite, measure and write each."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Protocol, final
+
+import torch
+
+from unmask.config import EvaluationConfig, OcclusionConfig
+from unmask.evaluation.finish import finish
+from unmask.evaluation.metrics import FaceMetrics
+from unmask.evaluation.outputs import RunOutputs
+from unmask.evaluation.part import Part
+from unmask.evaluation.records import PictureRecord
+from unmask.evaluation.watch import StepWatcher
+from unmask.faces import Faces, Failure, Reconstruction
+from unmask.processes import Processes
+from unmask.runlog import RunLog
+
+NOT_FINITE = "The method returned a picture with values that are not finite."
+
+
+class DecodedBatches(Protocol):
+    """Batches of pictures; those that cannot be decoded are left out."""
+
+    @property
+    def undecodable(self) -> tuple[Failure, ...]:
+        """The pictures left out so far, and why."""
+
+    def __iter__(self) -> Iterator[Faces]: ...
+
+
+@final
+class Share:
+    """The pictures that fall to this process, and what has become of them so far."""
+
+    def __init__(
+        self,
+        unmask: Callable[..., Reconstruction],
+        batches: DecodedBatches,
+        *,
+        config: EvaluationConfig,
+        occlusion: OcclusionConfig,
+        outputs: RunOutputs,
+        processes: Processes,
+        run_log: RunLog,
+        on_note: Callable[[str], None],
+    ) -> None:
+        """`on_note` is told in words where the method is; for the others see `evaluate`."""
+        self._unmask = unmask
+        self._batches = batches
+        self._config = config
+        self._occlusion = occlusion
+        self._outputs = outputs
+        self._processes = processes
+        self._on_note = on_note
+        self._records: list[PictureRecord] = []
+        self._failures: list[Failure] = []
+        self._watcher = StepWatcher(
+            run_log,
+            curves=config.grid_rows,
+            emerge_every=config.emerge_every if processes.first else 0,
+            on_note=self._note,
+        )
+
+    @property
+    def part(self) -> Part:
+        """What there is to tell so far."""
+        return Part(
+            tuple(self._records),
+            tuple(self._failures),
+            self._batches.undecodable,
+            self._watcher.curves,
+            peak_memory_mb(self._processes.device),
+        )
+
+    def work(self) -> None:
+        """Do all of it; stops between two pictures or steps if another process has failed, with its exception."""
+        for faces in self._batches:
+            self._processes.heed()
+            reconstruction, seconds = _timed(
+                self._unmask, faces.to(self._processes.device), self._watcher, self._processes.device
+            )
+            self._failures += reconstruction.failures
+            for one, made in _pair(faces, reconstruction, self._failures):
+                joined, measurements = finish(made.raw, one, self._occlusion, FaceMetrics.of(self._config))
+                record = PictureRecord(one.ids[0], seconds / len(faces), measurements)
+                self._outputs.write_picture(made, joined, record)
+                self._records.append(record)
+            self._processes.advance(len(faces))
+            self._on_note("")
+
+    def _note(self, note: str) -> None:
+        self._processes.heed()
+        self._on_note(note)
+
+
+def peak_memory_mb(device: torch.device) -> float | None:
+    """Most memory used so far, in 2^20 bytes: of torch on a CUDA device, of this process otherwise.
+
+    None on systems that do not count it (Windows).
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, kilobytes elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def _timed(
+    unmask: Callable[..., Reconstruction], faces: Faces, watcher: StepWatcher, device: torch.device
+) -> tuple[Reconstruction, float]:
+    """The reconstruction on the CPU, and the seconds of the method alone, without what the watcher took."""
+    watched = watcher.seconds
+    started = time.perf_counter()
+    made = unmask(faces, on_step=watcher)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    seconds = time.perf_counter() - started - (watcher.seconds - watched)
+    return (
+        replace(
+            made,
+            raw=made.raw.detach().cpu(),
+            w_plus=None if made.w_plus is None else made.w_plus.detach().cpu(),
+            full=None if made.full is None else made.full.detach().cpu(),
+        ),
+        seconds,
+    )
+
+
+def _pair(faces: Faces, made: Reconstruction, failures: list[Failure]) -> Iterable[tuple[Faces, Reconstruction]]:
+    """Each finished picture with what was made of it, as batches of one; NaN makes it a failure instead."""
+    accounted = {*made.ids, *(failure.id for failure in made.failures)}
+    assert accounted == set(faces.ids), f"the method got {faces.ids} and returned {sorted(accounted)}"
+    assert made.raw.shape == (len(made.ids), *faces.masked.shape[1:]), f"raw is {tuple(made.raw.shape)}"
+    for row, id in enumerate(made.ids):
+        if not bool(made.raw[row].isfinite().all()):
+            failures.append(Failure(id, NOT_FINITE))
+            continue
+        one = slice(row, row + 1)
+        yield (
+            faces[faces.ids.index(id)],
+            Reconstruction(
+                (id,),
+                made.raw[one],
+                None if made.w_plus is None else made.w_plus[one],
+                None if made.full is None else made.full[one],
+            ),
+        )

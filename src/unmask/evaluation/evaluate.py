@@ -117,7 +117,8 @@ def evaluate(
                 failures += reconstruction.failures
                 for one, made in _pair(faces, reconstruction, failures):
                     joined, measurements = finish(made.raw, one, occlusion, identity=config.identity)
-                    record = PictureRecord(one.ids[0], seconds / len(faces), measurements)
+                    doubt = one.doubts[0].reason if one.doubts else None
+                    record = PictureRecord(one.ids[0], seconds / len(faces), measurements, doubt)
                     outputs.write_picture(made, joined, record)
                     records[record.id] = record
                     if len(grid) < config.grid_rows:
@@ -202,6 +203,7 @@ def _select(faces: Faces, indices: list[int]) -> Faces:
         faces.occlusion[indices],
         faces.hole[indices],
         None if faces.clean is None else faces.clean[indices],
+        tuple(doubt for doubt in faces.doubts if faces.ids.index(doubt.id) in indices),
     )
 
 

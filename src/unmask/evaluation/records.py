@@ -13,22 +13,30 @@ from unmask.evaluation.metrics import NAMES, Measurement
 from unmask.files import atomic_path
 
 COLUMNS = ("id", "seconds", *NAMES, "reasons")
+DOUBT = "occlusion"
+"""Name under which ``reasons`` holds a doubt about the occlusion."""
 
 
 @dataclass(frozen=True)
 class PictureRecord:
-    """What was measured on one picture; `seconds` is the wall time the method took for it."""
+    """What was measured on one picture.
+
+    Attributes:
+        seconds: wall time the method took for it.
+        doubt: why its occlusion may be wrong; None where nothing speaks against it.
+    """
 
     id: str
     seconds: float
     measurements: Mapping[str, Measurement]
+    doubt: str | None = None
 
 
 def append_record(path: Path, record: PictureRecord) -> None:
     """Add a row to metrics.csv and bring it to disk; a new file starts with the header.
 
     A number that could not be computed is an empty cell, and ``reasons`` says why, as JSON from name to
-    reason.
+    reason. It also says, under "occlusion", why the occlusion may be wrong.
     """
     new = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as file:
@@ -64,13 +72,15 @@ def read_records(path: Path) -> tuple[PictureRecord, ...]:
         measurements = {
             name: Measurement(float(row[name])) if row[name] else Measurement(None, reasons[name]) for name in NAMES
         }
-        records.append(PictureRecord(row["id"], float(row["seconds"]), measurements))
+        records.append(PictureRecord(row["id"], float(row["seconds"]), measurements, reasons.get(DOUBT)))
     return tuple(records)
 
 
 def _cells(record: PictureRecord) -> list[str]:
     values = [record.measurements[name].value for name in NAMES]
     reasons = {name: m.reason for name, m in record.measurements.items() if m.reason is not None}
+    if record.doubt is not None:
+        reasons[DOUBT] = record.doubt
     return [
         record.id,
         repr(record.seconds),

@@ -23,7 +23,7 @@ def test_every_weight_ships_and_is_finite() -> None:
         assert set(file.keys()) == names
         facts = json.loads(file.metadata()["facts"])
     assert "drawn by the project" in facts["trained_on"]
-    assert facts["held_out_iou"] > 0.85
+    assert facts["held_out_iou"] > 0.8
     assert all(bool(value.isfinite().all()) for value in shipped.state_dict().values())
     assert not shipped.training
     assert not any(parameter.requires_grad for parameter in shipped.parameters())

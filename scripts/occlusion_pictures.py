@@ -43,6 +43,7 @@ def flat_mask(clean: Picture, face: FaceShape, random: Random) -> tuple[Picture,
     light = cv2.GaussianBlur(clean.mean(2), (0, 0), 0.05 * SIZE)
     light /= max(float((light * alpha).sum() / max(alpha.sum(), 1)), 0.05)
     albedo = albedo * np.clip(light, 0.5, 1.6)[..., None] ** random.uniform(0, 0.9)
+    albedo = _hemmed(albedo, alpha, random)
     masked, label = clean, alpha
     if random.random() < 0.6:
         bands = _bands(polygon, face, random)
@@ -58,7 +59,7 @@ def recoloured(masked: Picture, label: np.ndarray, random: Random) -> Picture:
     light = masked.mean(2)
     mean = max(float((light * label).sum() / max(label.sum(), 1)), 0.05)
     shade = np.clip(light / mean, 0.2, 1.6) ** random.uniform(0.5, 1.5)
-    cloth = np.clip(_pattern(_hue(random), random) * shade[..., None], 0, 1)
+    cloth = np.clip(_hemmed(_pattern(_hue(random), random) * shade[..., None], label, random), 0, 1)
     return (masked + label[..., None] * (cloth - masked)).astype(np.float32)
 
 
@@ -226,6 +227,20 @@ def _pattern(colour: np.ndarray, random: Random) -> Picture:
         )
     share = 1 / (1 + np.exp(-(share - random.uniform(-0.5, 0.8)) * random.uniform(2, 15)))
     return np.asarray(colour + share[..., None] * (other - colour))
+
+
+def _hemmed(cloth: Picture, alpha: np.ndarray, random: Random) -> Picture:
+    """Half of all masks have a hem of another colour: all around, or along the upper edge alone."""
+    if random.random() < 0.5:
+        return cloth
+    inside = (alpha > 0.5).astype(np.uint8)
+    if random.random() < 0.7:  # from above
+        depth = np.cumsum(inside, 0, dtype=np.float32)
+    else:
+        depth = np.asarray(cv2.distanceTransform(inside, cv2.DIST_L2, 3), np.float32)
+    hem = np.clip(random.uniform(0.008, 0.035) * SIZE + 0.5 - depth, 0, 1) * random.uniform(0.3, 1)
+    colour = np.ones(3, np.float32) if random.random() < 0.6 else _hue(random)
+    return np.asarray(cloth + hem[..., None] * (colour - cloth), np.float32)
 
 
 def _folds(polygon: np.ndarray, random: Random) -> np.ndarray:

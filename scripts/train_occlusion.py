@@ -35,13 +35,13 @@ from unmask.data.scan import PHOTO_SUFFIXES, clean_id, find_files
 from unmask.errors import UnmaskError
 from unmask.files import atomic_path
 from unmask.generators.mobilestylegan import MobileStyleGAN
-from unmask.images import from_uint8, load_image, resize, to_uint8
+from unmask.images import from_uint8, load_image, to_uint8
 from unmask.occlusion.network import SIZE, WEIGHTS, OcclusionNetwork
 
 log = logging.getLogger(__name__)
 
-RENDER_SIZE = 256
-"""What landmarks are looked for in, in pixels."""
+DRAWING_SIZE = 256
+"""Faces are read, and the renderer draws, at this many pixels: shrunk, its labels tell the share of each pixel."""
 PSI = (0.5, 1.0)
 FIRST_SEED = 500_000
 """Of the rendered people: none of them is in data/sample, whose people are left for tests."""
@@ -76,7 +76,7 @@ def synthetic_faces(count: int, folder: Path, seed: int) -> Iterator[tuple[np.nd
     """`count` people of the prior with their landmarks, kept in `folder`."""
     missing = [index for index in range(count) if not (folder / f"{index:05d}.npz").is_file()]
     if missing:
-        generator = MobileStyleGAN.build(MobileStyleGANConfig(), RENDER_SIZE)
+        generator = MobileStyleGAN.build(MobileStyleGANConfig(), DRAWING_SIZE)
         with torch.inference_mode():
             many = torch.randn(10_000, generator.z_dim, generator=torch.Generator().manual_seed(0))
             mean = generator.map(many).mean(0, keepdim=True)
@@ -86,13 +86,13 @@ def synthetic_faces(count: int, folder: Path, seed: int) -> Iterator[tuple[np.nd
                 w = mean + psi * (generator.map(torch.randn(1, generator.z_dim, generator=random)) - mean)
                 picture = generator.synthesize(w[:, None].expand(-1, generator.num_ws, -1))
                 points = find_points(picture[0])
-                pixels = to_uint8(resize(picture, SIZE)[0])
+                pixels = to_uint8(picture[0])
                 with atomic_path(folder / f"{index:05d}.npz") as temporary:
                     np.savez(temporary, pixels=pixels, points=np.zeros((0, 2)) if points is None else points)
     for index in range(count):
         with np.load(folder / f"{index:05d}.npz") as file:
             if len(file["points"]):
-                yield file["pixels"], file["points"] * SIZE - 0.5
+                yield file["pixels"], file["points"] * DRAWING_SIZE - 0.5
 
 
 def read_faces(root: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -100,7 +100,7 @@ def read_faces(root: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     files, _ = find_files(root, PHOTO_SUFFIXES, clean_id)
     search = locate_faces(root, files, progress=True)
     for face in search.faces:
-        yield to_uint8(load_image(face.path, SIZE)), face.points_at(SIZE)
+        yield to_uint8(load_image(face.path, DRAWING_SIZE)), face.points_at(DRAWING_SIZE)
 
 
 def prepare(folder: Path, photographs: Path | None, rendered: int, draws: int, seed: int) -> Drawn:
@@ -127,12 +127,12 @@ def prepare(folder: Path, photographs: Path | None, rendered: int, draws: int, s
         whole = drawn.occlusion[0].numpy().astype(np.uint8)
         # its own label holds every pixel touched; the mean with its inner part is about the cover of each pixel
         inner = cv2.erode(whole, np.ones((3, 3), np.uint8))
-        masked.append(to_uint8(drawn.masked))
-        labels.append(128 * whole + 127 * inner)
+        masked.append(shrunk(to_uint8(drawn.masked)))
+        labels.append(shrunk(128 * whole + 127 * inner))
         owner.append(place)
     arrays = (
-        np.stack([pixels for pixels, _ in faces]),
-        np.stack([points for _, points in faces]).astype(np.float32),
+        np.stack([shrunk(pixels) for pixels, _ in faces]),
+        np.stack([(points + 0.5) * SIZE / DRAWING_SIZE - 0.5 for _, points in faces]).astype(np.float32),
         np.stack(masked),
         np.stack(labels),
         np.asarray(owner),
@@ -143,6 +143,11 @@ def prepare(folder: Path, photographs: Path | None, rendered: int, draws: int, s
     return Drawn.load(folder)
 
 
+def shrunk(pixels: np.ndarray) -> np.ndarray:
+    """uint8 at DRAWING_SIZE -> at SIZE, means over pixels."""
+    return np.asarray(cv2.resize(pixels, (SIZE, SIZE), interpolation=cv2.INTER_AREA))
+
+
 def example(drawn: Drawn, random: np.random.Generator, *, held_out: bool) -> tuple[np.ndarray, np.ndarray]:
     """A picture (SIZE,SIZE,3) uint8 and its label (SIZE,SIZE) float32 in [0,1]."""
 
@@ -150,7 +155,7 @@ def example(drawn: Drawn, random: np.random.Generator, *, held_out: bool) -> tup
         return (face % HELD_OUT == 0) == held_out
 
     kind = random.random()
-    if kind < 0.45:  # by the renderer
+    if kind < 0.42:  # by the renderer
         while not usable(int(drawn.owner[place := int(random.integers(len(drawn.owner)))])):
             pass
         face = int(drawn.owner[place])
@@ -162,9 +167,9 @@ def example(drawn: Drawn, random: np.random.Generator, *, held_out: bool) -> tup
         while not usable(face := int(random.integers(len(drawn.clean)))):
             pass
     clean = drawn.clean[face].astype(np.float32) / 255
-    if kind >= 0.88:  # no mask at all
+    if kind >= 0.82:  # no mask at all
         masked, label = clean, np.zeros((SIZE, SIZE), np.float32)
-    elif kind >= 0.45:
+    elif kind >= 0.42:
         masked, label = flat_mask(clean, FaceShape.from_106(drawn.points[face]), random)
     if random.random() < 0.1:
         label = cut(label, random)
@@ -239,8 +244,8 @@ def main() -> None:
     parser.add_argument("--faces", type=Path, help="folder of aligned clean faces, besides the synthetic ones")
     parser.add_argument("--learnt-from", default="", help="what those faces are, in words, for the file's metadata")
     parser.add_argument("--rendered", type=int, default=400, help="faces to render with the prior")
-    parser.add_argument("--draws", type=int, default=1000, help="masks drawn beforehand, by the project's renderer")
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--draws", type=int, default=700, help="masks drawn beforehand, by the project's renderer")
+    parser.add_argument("--steps", type=int, default=900)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=0)

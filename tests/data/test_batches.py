@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from trees import write_masked, write_occlusion, write_picture, write_tree
 
 from unmask.config import DataConfig, OcclusionConfig, OcclusionSource
@@ -21,6 +22,12 @@ SHARED = Path(os.environ.get("UNMASK_SHARED_DATA", Path(__file__).parents[3] / "
 
 def config(root: Path, **options: object) -> DataConfig:
     return DataConfig(root=str(root), resolution=64, **options)  # type: ignore[arg-type]
+
+
+def write_grey(path: Path) -> None:
+    """A picture in which nothing looks like a face mask."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (64, 64), (128, 128, 128)).save(path)
 
 
 def truncate(path: Path) -> None:
@@ -136,9 +143,9 @@ def test_difference_needs_no_painting(tmp_path: Path) -> None:
 def test_auto_takes_what_is_painted_and_says_what_it_doubts(
     tmp_path: Path, num_workers: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The made-up pictures show no face, so the network finds no face mask in those that nobody painted."""
     write_tree(tmp_path, IDS)
     (tmp_path / "occlusion/00000/00011.png").unlink()
+    write_grey(tmp_path / "cmfd/00000/00011_Mask.jpg")
     painted = load_dataset(config(tmp_path, ids=[IDS[0], *IDS[2:]]), PAINTED)
     dataset = load_dataset(config(tmp_path), AUTO)
     assert dataset.report.automatic == ("00011",)
@@ -159,8 +166,8 @@ def test_auto_takes_what_is_painted_and_says_what_it_doubts(
 
 
 def test_auto_needs_masked_pictures_alone_and_paint_can_be_left_aside(tmp_path: Path) -> None:
-    write_masked(tmp_path / "masked/anna.jpg", 64)
     write_occlusion(tmp_path / "occlusion/anna.png", 64)
+    write_grey(tmp_path / "masked/anna.jpg")
     folders = config(tmp_path, masked_dir="masked")
     assert load_dataset(folders, AUTO)[0].occlusion.any()
     faces = load_dataset(folders, OcclusionConfig(source=OcclusionSource.auto, prefer_painted=False))[0]

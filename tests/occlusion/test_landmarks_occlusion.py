@@ -73,7 +73,7 @@ def test_one_that_does_not_fit_is_doubted(found, word: str) -> None:
 
 def test_an_unsure_network_and_a_missing_face_are_doubts() -> None:
     region = expected()
-    assert "unsure" in str(doubt_about(region, np.where(region, 0.7, 0.0), face()))
+    assert "unsure" in str(doubt_about(region, np.where(region, 0.75, 0.0), face()))
     assert "no face" in str(doubt_about(region, region.astype(np.float32), None))
 
 

@@ -6,9 +6,8 @@ import numpy as np
 
 from unmask.occlusion.landmarks import LowerFace, fill
 
-UNSURE = 0.25
-"""Most of the found region's size that may be undecided, with probabilities between a fifth and four fifths: a border
-of a pixel or two is a tenth."""
+UNSURE = 7.0
+"""Widest the border may be, in pixels at 256, that is undecided, with probabilities between a fifth and four fifths."""
 LEAST_AGREEMENT = 0.5
 """Least intersection over union with the region of a correctly worn mask."""
 LEAST_MOUTH = 0.8
@@ -25,9 +24,9 @@ def doubt_about(region: np.ndarray, probability: np.ndarray, face: LowerFace | N
         probability: (H,W) in [0,1], what the network said.
         face: the landmarks, None where no face was found.
     """
-    undecided = ((probability > 0.2) & (probability < 0.8)).sum() / region.sum()
-    if undecided > UNSURE:
-        return f"The network is unsure where the face mask ends (undecided over {undecided:.0%} of its size)."
+    width = _undecided(region, probability)
+    if width > UNSURE:
+        return f"The network is unsure where the face mask ends (within {width:.0f} pixels at 256)."
     if face is None:
         return "A face mask was found, but no face whose landmarks it could be compared with."
     expected = fill(face.outline, len(region))
@@ -46,6 +45,16 @@ def doubt_about(region: np.ndarray, probability: np.ndarray, face: LowerFace | N
             f"(intersection over union {agreement:.2f})."
         )
     return None
+
+
+def _undecided(region: np.ndarray, probability: np.ndarray) -> float:
+    """How wide the border is that the network is unsure about, on average, in pixels at 256."""
+    import cv2
+
+    inner = cv2.erode(region.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1)
+    length = max(int((region & (inner == 0)).sum()), 1)
+    area = ((probability > 0.2) & (probability < 0.8)).sum()
+    return float(area / length) * 256 / len(region)
 
 
 def _covered(region: np.ndarray, points: np.ndarray) -> float:

@@ -17,8 +17,10 @@ from omegaconf import MISSING
 class OcclusionSource(Enum):
     """Where the occlusion of a picture comes from."""
 
+    auto = "auto"
     painted = "painted"
     difference = "difference"
+    landmarks = "landmarks"
 
 
 class Blend(Enum):
@@ -75,7 +77,10 @@ class OcclusionConfig:
     """Where the face mask is, and how the fill is joined to the rest."""
 
     source: OcclusionSource = MISSING
-    """painted: a PNG per picture; difference: from a pair of clean and masked."""
+    """auto: found in the picture by the project's own network, and checked against the face's landmarks; painted: a PNG
+    per picture; difference: from a pair of clean and masked; landmarks: where a correctly worn mask would lie."""
+    prefer_painted: bool = True
+    """auto: take the painted PNG of each picture that has one, and ask the network only for the others."""
     painted_dir: str | None = None
     """Folder of painted occlusions, absolute or below `data.root`; null tries the names people use (occlusion, ...)."""
     dilate: float = 4.0

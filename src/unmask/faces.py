@@ -13,6 +13,14 @@ from unmask.errors import UnmaskError
 
 
 @dataclass(frozen=True)
+class Doubt:
+    """A picture whose occlusion may be wrong, and why (``reason`` is a full sentence for the user)."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Faces:
     """A batch of pictures to unmask.
 
@@ -23,6 +31,7 @@ class Faces:
         hole: (B,1,H,W) float32, `occlusion` dilated by ``occlusion.dilate``: what a method must fill and may not
             look at, since the drawn mask's border reaches past its label.
         clean: (B,3,H,W) float32 RGB in [-1,1], the same face without the mask; None at inference.
+        doubts: those of the pictures whose occlusion may be wrong; they are unmasked all the same.
     """
 
     ids: tuple[str, ...]
@@ -30,6 +39,7 @@ class Faces:
     occlusion: Tensor
     hole: Tensor
     clean: Tensor | None = None
+    doubts: tuple[Doubt, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -54,7 +64,8 @@ class Faces:
         """The picture at `index` as a batch of one."""
         one = slice(index, index + 1)
         clean = None if self.clean is None else self.clean[one]
-        return Faces(self.ids[one], self.masked[one], self.occlusion[one], self.hole[one], clean)
+        doubts = tuple(doubt for doubt in self.doubts if doubt.id == self.ids[index])
+        return Faces(self.ids[one], self.masked[one], self.occlusion[one], self.hole[one], clean, doubts)
 
 
 @dataclass(frozen=True)

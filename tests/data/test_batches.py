@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from trees import write_masked, write_occlusion, write_picture, write_tree
 
 from unmask.config import DataConfig, OcclusionConfig, OcclusionSource
@@ -14,12 +15,19 @@ from unmask.errors import UnmaskError
 from unmask.images import dilate, load_image
 
 PAINTED = OcclusionConfig(source=OcclusionSource.painted)
+AUTO = OcclusionConfig(source=OcclusionSource.auto)
 IDS = ["00002", "00011", "00500", "01003", "12345"]
 SHARED = Path(os.environ.get("UNMASK_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
 
 def config(root: Path, **options: object) -> DataConfig:
     return DataConfig(root=str(root), resolution=64, **options)  # type: ignore[arg-type]
+
+
+def write_grey(path: Path) -> None:
+    """A picture in which nothing looks like a face mask."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (64, 64), (128, 128, 128)).save(path)
 
 
 def truncate(path: Path) -> None:
@@ -129,6 +137,39 @@ def test_difference_needs_no_painting(tmp_path: Path) -> None:
     occlusion = OcclusionConfig(source=OcclusionSource.difference)
     painted, found = (load_dataset(config(tmp_path), source)[0].occlusion for source in (PAINTED, occlusion))
     assert ((painted * found).sum() / painted.maximum(found).sum()) > 0.9
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_auto_takes_what_is_painted_and_says_what_it_doubts(tmp_path: Path, num_workers: int) -> None:
+    write_tree(tmp_path, IDS)
+    (tmp_path / "occlusion/00000/00011.png").unlink()
+    write_grey(tmp_path / "cmfd/00000/00011_Mask.jpg")
+    painted = load_dataset(config(tmp_path, ids=[IDS[0], *IDS[2:]]), PAINTED)
+    dataset = load_dataset(config(tmp_path), AUTO)
+    assert dataset.report.automatic == ("00011",)
+    assert "1 occlusions to be found by the network" in dataset.report.summary()
+    loaded = batches(dataset, 2, num_workers)
+    found = list(loaded)
+    assert torch.equal(found[0][0].occlusion, painted[0].occlusion)
+    assert torch.equal(found[2][0].occlusion, painted[3].occlusion)
+    assert not found[0][1].occlusion.any()
+    assert not found[0][1].hole.any()
+    assert found[0].doubts == found[0][1].doubts == loaded.doubts
+    assert found[0][0].doubts == found[1].doubts == ()
+    assert [doubt.id for doubt in loaded.doubts] == ["00011"]
+    assert "No face mask was found" in loaded.doubts[0].reason
+    assert loaded.report.summary().endswith(f"1 with a doubtful occlusion:\n  00011: {loaded.doubts[0].reason}")
+
+
+def test_auto_needs_masked_pictures_alone_and_paint_can_be_left_aside(tmp_path: Path) -> None:
+    write_occlusion(tmp_path / "occlusion/anna.png", 64)
+    write_grey(tmp_path / "masked/anna.jpg")
+    folders = config(tmp_path, masked_dir="masked")
+    assert load_dataset(folders, AUTO)[0].occlusion.any()
+    faces = load_dataset(folders, OcclusionConfig(source=OcclusionSource.auto, prefer_painted=False))[0]
+    assert faces.clean is None
+    assert not faces.occlusion.any()
+    assert len(faces.doubts) == 1
 
 
 @pytest.mark.parametrize(("key", "value"), [("batch_size", 0), ("num_workers", -1)])

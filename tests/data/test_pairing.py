@@ -149,6 +149,23 @@ def test_where_no_occlusion_is_possible_the_error_says_what_to_supply(tmp_path: 
         message = refused(DataConfig(root=str(tmp_path)), occlusion)
         assert "occlusion=painted occlusion.painted_dir=" in message
         assert "occlusion=difference data.clean_dir=" in message
+        assert "occlusion=auto" in message
+
+
+def test_auto_leaves_nobody_out_for_want_of_paint(tmp_path: Path) -> None:
+    write_tree(tmp_path, IDS)
+    (tmp_path / "occlusion/00000/00002.png").unlink()
+    auto = OcclusionConfig(source=OcclusionSource.auto)
+    pairs, report = find_pairs(DataConfig(root=str(tmp_path), strict=True), auto)
+    assert tuple(pair.id for pair in pairs) == report.paired == tuple(IDS)
+    assert report.automatic == ("00002",)
+    unpainted = OcclusionConfig(source=OcclusionSource.auto, prefer_painted=False)
+    pairs, report = find_pairs(DataConfig(root=str(tmp_path)), unpainted)
+    assert report.automatic == tuple(IDS)
+    assert all(pair.occlusion is None for pair in pairs)
+    assert "occlusion.painted_dir=no" in refused(
+        DataConfig(root=str(tmp_path)), OcclusionConfig(source=OcclusionSource.auto, painted_dir="no")
+    )
 
 
 def test_empty_and_unrelated_folders_are_refused(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from trees import aligned_points, write_picture, write_tree
+from trees import write_picture, write_tree
 
+from aligned_face import aligned_points
 from unmask.config import DataConfig, OcclusionConfig, OcclusionSource, Split, TrainingConfig
 from unmask.data import (
     Augmentation,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from unmask.errors import UnmaskError
 from unmask.evaluation import EvaluationResult, RunInfo, evaluate, finished_ids
 from unmask.evaluation.metrics import ADDED_LATER, EXPRESSION_NAMES, IDENTITY_NAMES, NAMES, NO_CLEAN
 from unmask.evaluation.report import TITLES
-from unmask.faces import Faces, Failure, Reconstruction
+from unmask.faces import Doubt, Faces, Failure, Reconstruction
 from unmask.images import to_uint8
 from unmask.methods.base import StepCallback, StepReport
 from unmask.processes import Alone
@@ -261,6 +261,47 @@ def test_failures_and_nan_are_named_and_the_others_finished(tmp_path: Path) -> N
     assert [failure.id for failure in result.failures] == ["00001", "00002", "00009"]
     assert [row["id"] for row in rows(tmp_path)] == ["00000", "00003", "00004"]
     assert strict_json(tmp_path / "metrics.json")["failures"][0]["reason"] == "non-finite loss at step 7"
+
+
+def test_doubts_about_occlusions_are_reported_and_survive_an_interruption(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    doubts = (Doubt("00001", "Too small."), Doubt("00004", "No mask."))
+
+    @dataclass
+    class DoubtfulBatches(MadeBatches):
+        def __iter__(self) -> Iterator[Faces]:
+            for faces in super().__iter__():
+                yield replace(faces, doubts=tuple(doubt for doubt in doubts if doubt.id in faces.ids))
+
+    def go_on(method: Recorder) -> EvaluationResult:
+        result = evaluate(
+            method,
+            IDS,
+            lambda ids: DoubtfulBatches(ids, 2),
+            config=EvaluationConfig(bootstrap_samples=100),
+            occlusion=OcclusionConfig(source=OcclusionSource.auto),
+            run=info(),
+            run_log=NullRunLog(),
+            output_dir=tmp_path,
+            processes=Alone(torch.device("cpu")),
+        )
+        assert result is not None
+        return result
+
+    with pytest.raises(KeyboardInterrupt):
+        go_on(Recorder(stop_at="00003"))
+    assert strict_json(tmp_path / "metrics.json")["warnings"] == [{"id": "00001", "reason": "Too small."}]
+    assert "Doubtful occlusion of 00001: Too small." in caplog.text
+    result = go_on(Recorder())
+    assert result.doubts == doubts
+    summary = strict_json(tmp_path / "metrics.json")
+    assert summary["warnings"] == [{"id": doubt.id, "reason": doubt.reason} for doubt in doubts]
+    assert summary["n"] == 5
+    assert EvaluationResult.from_json(summary).doubts == doubts
+    assert [json.loads(row["reasons"]).get("occlusion") for row in rows(tmp_path)] == [
+        None, "Too small.", None, None, "No mask.",
+    ]  # fmt: skip
 
 
 def test_nothing_finished_is_null_with_a_reason(tmp_path: Path) -> None:

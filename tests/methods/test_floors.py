@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from unmask.config import CopyConfig, InpaintConfig
+from unmask.config import CopyConfig, InpaintConfig, OcclusionConfig, OcclusionSource
 from unmask.errors import UnmaskError
+from unmask.evaluation.finish import finish
+from unmask.evaluation.metrics import NO_HOLE
 from unmask.faces import Faces
 from unmask.methods.base import MethodContext
 from unmask.methods.copy import Copy
@@ -57,3 +61,13 @@ def test_inpaint_does_not_look_into_the_hole() -> None:
 def test_radius_must_be_positive() -> None:
     with pytest.raises(UnmaskError, match=r"method\.radius"):
         Inpaint(0.0)
+
+
+def test_where_no_face_mask_was_found_nothing_changes() -> None:
+    """occlusion=auto leaves the hole of such a picture empty."""
+    batch = faces()
+    empty = replace(batch, occlusion=torch.zeros_like(batch.occlusion), hole=torch.zeros_like(batch.hole))
+    made = Inpaint.build(InpaintConfig(), context()).unmask(empty)
+    joined, measured = finish(made.raw[:1], empty[0], OcclusionConfig(source=OcclusionSource.auto), identity=False)
+    assert torch.equal(joined, empty.masked[:1])
+    assert measured["hole/lpips"].reason == measured["hole/psnr"].reason == NO_HOLE

@@ -248,3 +248,16 @@ def test_settings_that_leave_nothing_to_minimise_are_named(linear: LinearGenerat
         method(linear, lambda_pixel=0.0)
     with pytest.raises(UnmaskError, match=r"method\.layer_shrinkage=1\.5"):
         method(linear, layer_shrinkage=1.5)
+
+
+@pytest.mark.parametrize("latent_space", [LatentSpaceName.w, LatentSpaceName.pn])
+def test_a_picture_without_a_hole_is_projected_like_any_other(
+    linear: LinearGenerator, faces: Faces, latent_space: LatentSpaceName
+) -> None:
+    """occlusion=auto leaves the hole empty where it finds no face mask."""
+    empty = dataclasses.replace(faces, occlusion=torch.zeros_like(faces.hole), hole=torch.zeros_like(faces.hole))
+    changes = {"w_steps": 2, "steps": 2, "lambda_perceptual": 1.0, "lambda_anchor": 0.2, "focus": 50.0}
+    made = method(linear, latent_space=latent_space, init=Init.search, **changes).unmask(empty)
+    assert made.ids == faces.ids
+    assert not made.failures
+    assert bool(made.raw.isfinite().all())

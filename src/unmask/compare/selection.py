@@ -69,8 +69,9 @@ def ids_to_compare(runs: Sequence[FinishedRun], names: Sequence[str], *, common:
 
 def differences_in_data(runs: Sequence[FinishedRun]) -> tuple[str, ...]:
     """Keys that decide which pictures belong to the ids, and where their holes are, and that are not alike in all."""
-    keys = ("data.root", "data.clean_dir", "data.masked_dir", "occlusion.source", "occlusion.painted_dir")
-    return tuple(key for key in keys if len({str(_value(run, key)) for run in runs}) > 1)
+    data = ("data.root", "data.clean_dir", "data.masked_dir")
+    occlusion = ("occlusion.source", "occlusion.prefer_painted", "occlusion.painted_dir")
+    return tuple(key for key in data + occlusion if len({str(_value(run, key)) for run in runs}) > 1)
 
 
 def _value(run: FinishedRun, key: str) -> object:

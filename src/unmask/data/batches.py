@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from unmask.data.dataset import FacesDataset
 from unmask.data.report import Report
 from unmask.errors import UnmaskError
-from unmask.faces import Faces, Failure, none_usable
+from unmask.faces import Doubt, Faces, Failure, none_usable
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +24,7 @@ class Batches:
 
     Attributes:
         undecodable: the pictures skipped in the latest iteration so far, and why.
+        doubts: the pictures of that iteration whose occlusion may be wrong, and why.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Batches:
         if num_workers < 0:
             raise UnmaskError(f"data.num_workers={num_workers} must not be negative.")
         self.undecodable: tuple[Failure, ...] = ()
+        self.doubts: tuple[Doubt, ...] = ()
         self._dataset = dataset
         self._batch_size = batch_size
         self._num_workers = num_workers
@@ -47,8 +49,8 @@ class Batches:
 
     @property
     def report(self) -> Report:
-        """The report of the dataset, with what the latest iteration could not decode."""
-        return self._dataset.report.with_undecodable(self.undecodable)
+        """The report of the dataset, with what the latest iteration could not decode and what it doubts."""
+        return self._dataset.report.with_undecodable(self.undecodable).with_doubts(self.doubts)
 
     def __iter__(self) -> Iterator[Faces]:
         """A batch with undecodable pictures is smaller; one without any decodable picture is left out.
@@ -58,6 +60,7 @@ class Batches:
                 if none of the dataset could be.
         """
         self.undecodable = ()
+        self.doubts = ()
         any_decoded = False
         loader = DataLoader(
             _Attempts(self._dataset, self._indices),
@@ -75,7 +78,9 @@ class Batches:
             faces = [attempt for attempt in attempts if isinstance(attempt, Faces)]
             if faces:
                 any_decoded = True
-                yield collate(faces)
+                batch = collate(faces)
+                self.doubts += batch.doubts
+                yield batch
         if self._whole and not any_decoded:
             raise none_usable(self.undecodable)
 
@@ -99,6 +104,7 @@ def collate(faces: list[Faces]) -> Faces:
         occlusion=torch.cat([one.occlusion for one in faces]),
         hole=torch.cat([one.hole for one in faces]),
         clean=torch.cat(cleans) if cleans else None,
+        doubts=tuple(doubt for one in faces for doubt in one.doubts),
     )
 
 

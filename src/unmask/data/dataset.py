@@ -12,7 +12,7 @@ from unmask.config import DataConfig, OcclusionConfig
 from unmask.data.pairing import Pair, find_pairs
 from unmask.data.report import PairingReport, Report
 from unmask.errors import UnmaskError
-from unmask.faces import Faces
+from unmask.faces import Doubt, Faces
 from unmask.images import dilate, load_image
 from unmask.occlusion import OcclusionFinder, build
 
@@ -87,13 +87,15 @@ class PairedDataset(FacesDataset):
         pair = self.pairs[index]
         masked = load_image(pair.masked, self._resolution)
         clean = self.load_clean(index)
-        occlusion = self._finder.find(pair.id, masked, None if clean is None else clean[0])[None]
+        found = self._finder.find(pair.id, masked, None if clean is None else clean[0])
+        occlusion = found.occlusion[None]
         return Faces(
             ids=(pair.id,),
             masked=masked[None],
             occlusion=occlusion,
             hole=dilate(occlusion, self._dilate),
             clean=clean,
+            doubts=() if found.doubt is None else (Doubt(pair.id, found.doubt),),
         )
 
     def load_clean(self, index: int) -> Tensor | None:

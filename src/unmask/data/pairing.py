@@ -46,11 +46,14 @@ def find_pairs(data: DataConfig, occlusion: OcclusionConfig) -> tuple[tuple[Pair
     masked_dir = _masked_dir(root, data.masked_dir)
     clean_dir = _folder(root, data.clean_dir, "data.clean_dir", CLEAN_NAMES)
     painted_dir = None
+    automatic = occlusion.source is OcclusionSource.auto
     if occlusion.source is OcclusionSource.painted:
         painted_dir = _folder(root, occlusion.painted_dir, "occlusion.painted_dir", OCCLUSION_NAMES)
         if painted_dir is None:
             raise UnmaskError(f"{root}: no folder {_any_of(OCCLUSION_NAMES)} for occlusion=painted. {WAYS_OUT}")
-    elif clean_dir is None:
+    elif automatic and occlusion.prefer_painted:
+        painted_dir = _folder(root, occlusion.painted_dir, "occlusion.painted_dir", OCCLUSION_NAMES)
+    elif occlusion.source is OcclusionSource.difference and clean_dir is None:
         raise UnmaskError(f"{root}: no folder {_any_of(CLEAN_NAMES)} for occlusion=difference. {WAYS_OUT}")
 
     # A folder named explicitly may hold pictures of any name; the root itself is searched for _Mask files
@@ -65,7 +68,8 @@ def find_pairs(data: DataConfig, occlusion: OcclusionConfig) -> tuple[tuple[Pair
         )
 
     missing_clean = tuple(sorted(masked.keys() - clean.keys())) if clean_dir is not None else ()
-    missing_occlusion = tuple(sorted(masked.keys() - painted.keys())) if painted_dir is not None else ()
+    paint_needed = painted_dir is not None and not automatic
+    missing_occlusion = tuple(sorted(masked.keys() - painted.keys())) if paint_needed else ()
     missing_masked = tuple(sorted(clean.keys() - masked.keys()))
     usable = sorted(masked.keys() - set(missing_clean) - set(missing_occlusion))
     if not usable:
@@ -89,6 +93,7 @@ def find_pairs(data: DataConfig, occlusion: OcclusionConfig) -> tuple[tuple[Pair
         missing_masked=missing_masked,
         missing_occlusion=missing_occlusion,
         duplicates=tuple(sorted([*duplicates, *more, *most])),
+        automatic=tuple(id for id in ids if id not in painted) if automatic else (),
     )
     return pairs, report
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from unmask.faces import Failure
+from unmask.faces import Doubt, Failure
 
 NAMED = 5
 """How many ids or files of a kind the summary names; the rest is counted."""
@@ -23,6 +23,10 @@ class Report(ABC):
     def with_undecodable(self, failures: tuple[Failure, ...]) -> Report:
         """The same report after the pictures were decoded."""
 
+    @abstractmethod
+    def with_doubts(self, doubts: tuple[Doubt, ...]) -> Report:
+        """The same report after the occlusions were found."""
+
 
 @dataclass(frozen=True)
 class PairingReport(Report):
@@ -36,7 +40,9 @@ class PairingReport(Report):
         missing_masked: clean pictures without a masked one. Usual: MaskedFace-Net does not cover all of FFHQ.
         missing_occlusion: pictures without a painted occlusion, where one is needed.
         duplicates: files whose id was already taken by another file; that other one is used.
+        automatic: the ids of these whose occlusion is found in the picture itself, by the network of occlusion=auto.
         undecodable: pictures that were skipped while decoding, and why.
+        doubts: pictures whose occlusion may be wrong, and why.
     """
 
     masked_dir: Path
@@ -48,10 +54,15 @@ class PairingReport(Report):
     missing_masked: tuple[str, ...] = ()
     missing_occlusion: tuple[str, ...] = ()
     duplicates: tuple[Path, ...] = ()
+    automatic: tuple[str, ...] = ()
     undecodable: tuple[Failure, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
     def with_undecodable(self, failures: tuple[Failure, ...]) -> PairingReport:
         return replace(self, undecodable=failures)
+
+    def with_doubts(self, doubts: tuple[Doubt, ...]) -> PairingReport:
+        return replace(self, doubts=doubts)
 
     def summary(self) -> str:
         clean = "no clean pictures" if self.clean_dir is None else f"clean: {self.clean_dir}"
@@ -67,7 +78,9 @@ class PairingReport(Report):
         ):
             if names:
                 lines.append(f"{len(names)} {what}: {_named(names)}")
-        return "\n".join([*lines, *_skipped(self.undecodable)])
+        if self.automatic:
+            lines.append(f"{len(self.automatic)} occlusions to be found by the network (occlusion=auto)")
+        return "\n".join([*lines, *_skipped(self.undecodable), *_doubtful(self.doubts)])
 
 
 @dataclass(frozen=True)
@@ -93,6 +106,10 @@ class DrawingReport(Report):
     def with_undecodable(self, failures: tuple[Failure, ...]) -> DrawingReport:
         return replace(self, undecodable=failures)
 
+    def with_doubts(self, doubts: tuple[Doubt, ...]) -> DrawingReport:
+        assert not doubts, "what was drawn is known"
+        return self
+
     def summary(self) -> str:
         lines = [f"Face masks are drawn on {len(self.used)} clean faces, of {self.found} pictures in {self.folder}"]
         for reason in sorted({failure.reason for failure in self.implausible}):
@@ -114,3 +131,10 @@ def _skipped(failures: tuple[Failure, ...]) -> list[str]:
     if not failures:
         return []
     return [f"{len(failures)} skipped while decoding:", *(f"  {failure.id}: {failure.reason}" for failure in failures)]
+
+
+def _doubtful(doubts: tuple[Doubt, ...]) -> list[str]:
+    """The same for each picture whose occlusion may be wrong."""
+    if not doubts:
+        return []
+    return [f"{len(doubts)} with a doubtful occlusion:", *(f"  {doubt.id}: {doubt.reason}" for doubt in doubts)]

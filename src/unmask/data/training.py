@@ -107,7 +107,8 @@ def _pairs(data: DataConfig, occlusion: OcclusionConfig, choice: _Choice, resolu
         )
     by_id = {pair.id: pair for pair in pairs}
     ids = choice.of(by_id, data)
-    chosen, report = tuple(by_id[id] for id in ids), replace(report, paired=tuple(ids))
+    automatic = tuple(id for id in report.automatic if id in frozenset(ids))
+    chosen, report = tuple(by_id[id] for id in ids), replace(report, paired=tuple(ids), automatic=automatic)
     return make_dataset(chosen, report, occlusion, resolution=resolution, strict=data.strict)
 
 

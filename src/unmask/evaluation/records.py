@@ -13,22 +13,30 @@ from unmask.evaluation.metrics import ADDED_LATER, NAMES, Measurement
 from unmask.files import atomic_path
 
 COLUMNS = ("id", "seconds", *NAMES, "reasons")
+DOUBT = "occlusion"
+"""Name under which ``reasons`` holds a doubt about the occlusion."""
 
 
 @dataclass(frozen=True)
 class PictureRecord:
-    """What was measured on one picture; `seconds` is the wall time the method took for it, in its own process."""
+    """What was measured on one picture.
+
+    Attributes:
+        seconds: wall time the method took for it, in its own process.
+        doubt: why its occlusion may be wrong; None where nothing speaks against it.
+    """
 
     id: str
     seconds: float
     measurements: Mapping[str, Measurement]
+    doubt: str | None = None
 
 
 def append_record(path: Path, record: PictureRecord) -> None:
     """Add a row to metrics.csv and bring it to disk; a new file starts with the header.
 
     A number that could not be computed is an empty cell, and ``reasons`` says why, as JSON from name to
-    reason.
+    reason. It also says, under "occlusion", why the occlusion may be wrong.
     """
     new = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as file:
@@ -83,13 +91,15 @@ def record_from_row(row: Sequence[str]) -> PictureRecord:
     measurements = {
         name: Measurement(float(cells[name])) if cells[name] else Measurement(None, reasons[name]) for name in NAMES
     }
-    return PictureRecord(cells["id"], float(cells["seconds"]), measurements)
+    return PictureRecord(cells["id"], float(cells["seconds"]), measurements, reasons.get(DOUBT))
 
 
 def row_of(record: PictureRecord) -> list[str]:
     """The cells of `COLUMNS`, which hold everything, numbers to the last bit."""
     values = [record.measurements[name].value for name in NAMES]
     reasons = {name: m.reason for name, m in record.measurements.items() if m.reason is not None}
+    if record.doubt is not None:
+        reasons[DOUBT] = record.doubt
     return [
         record.id,
         repr(record.seconds),

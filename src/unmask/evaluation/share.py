@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +21,8 @@ from unmask.evaluation.watch import StepWatcher
 from unmask.faces import Faces, Failure, Reconstruction
 from unmask.processes import Processes
 from unmask.runlog import RunLog
+
+logger = logging.getLogger(__name__)
 
 NOT_FINITE = "The method returned a picture with values that are not finite."
 
@@ -88,7 +91,10 @@ class Share:
             self._failures += reconstruction.failures
             for one, made in _pair(faces, reconstruction, self._failures):
                 joined, measurements = finish(made.raw, one, self._occlusion, FaceMetrics.of(self._config))
-                record = PictureRecord(one.ids[0], seconds / len(faces), measurements)
+                doubt = one.doubts[0].reason if one.doubts else None
+                if doubt is not None:
+                    logger.warning("Doubtful occlusion of %s: %s", one.ids[0], doubt)
+                record = PictureRecord(one.ids[0], seconds / len(faces), measurements, doubt)
                 self._outputs.write_picture(made, joined, record)
                 self._records.append(record)
             self._processes.advance(len(faces))

@@ -12,7 +12,7 @@ import numpy as np
 from unmask.evaluation.bootstrap import mean_interval
 from unmask.evaluation.metrics import ADDED_LATER, NAMES
 from unmask.evaluation.records import PictureRecord
-from unmask.faces import Failure
+from unmask.faces import Doubt, Failure
 
 NOTHING_FINISHED = "no picture was finished"
 
@@ -69,6 +69,7 @@ class EvaluationResult:
             where the system does not say.
         metrics: a summary for every name of `NAMES`.
         failures: pictures that were not finished, and why.
+        doubts: finished pictures whose occlusion may be wrong, and why; "warnings" in metrics.json.
     """
 
     run: RunInfo
@@ -78,6 +79,7 @@ class EvaluationResult:
     peak_memory_mb: float | None
     metrics: Mapping[str, MetricSummary]
     failures: tuple[Failure, ...]
+    doubts: tuple[Doubt, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """metrics.json as plain data; a metric that lacks pictures also has "n" and "reason"."""
@@ -91,6 +93,7 @@ class EvaluationResult:
             "peak_memory_mb": self.peak_memory_mb,
             "metrics": {name: _metric_json(summary) for name, summary in self.metrics.items()},
             "failures": [{"id": failure.id, "reason": failure.reason} for failure in self.failures],
+            "warnings": [{"id": doubt.id, "reason": doubt.reason} for doubt in self.doubts],
             "config_hash": self.run.config_hash,
         }
 
@@ -110,6 +113,7 @@ class EvaluationResult:
             plain["peak_memory_mb"],
             later | {name: _metric_from_json(entry, plain["n"]) for name, entry in plain["metrics"].items()},
             tuple(Failure(failure["id"], failure["reason"]) for failure in plain["failures"]),
+            tuple(Doubt(doubt["id"], doubt["reason"]) for doubt in plain.get("warnings", ())),
         )
 
 
@@ -131,6 +135,7 @@ def summarise(
         peak_memory_mb=peak_memory_mb,
         metrics={name: summarise_metric(name, records, bootstrap_samples, run.seed) for name in NAMES},
         failures=tuple(failures),
+        doubts=tuple(Doubt(record.id, record.doubt) for record in records if record.doubt is not None),
     )
 
 

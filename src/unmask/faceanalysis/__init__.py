@@ -8,10 +8,13 @@ arXiv:2105.04714), 2d106det (106 landmarks) and ArcFace on MobileFaceNet trained
 from unmask.faceanalysis.detector import Detection, detect, main_face
 from unmask.faceanalysis.expression import Mouth, mouth_of
 from unmask.faceanalysis.identity import ARCFACE_TEMPLATE, align, cosine, embed
-from unmask.faceanalysis.landmarks import Landmarks, landmarks106
+from unmask.faceanalysis.landmarks import BRIDGE_106, CONTOUR_106, MOUTH_106, Landmarks, landmarks106
 
 __all__ = [
     "ARCFACE_TEMPLATE",
+    "BRIDGE_106",
+    "CONTOUR_106",
+    "MOUTH_106",
     "Detection",
     "Landmarks",
     "Mouth",

@@ -13,6 +13,12 @@ from unmask.faceanalysis.sessions import pictures, run
 CROP_SIZE = 192
 CROP_MARGIN = 1.5
 """Side of the square crop over the longer side of the detector's box, as the network was trained."""
+CONTOUR_106 = (1, *range(9, 17), *range(2, 9), 0, *range(24, 17, -1), *range(32, 24, -1), 17)
+"""Indices of the 106 points along the face's edge: ear, cheek, jaw, chin and up the other side."""
+BRIDGE_106 = (72, 73, 74, 86)
+"""Indices along the ridge of the nose, from between the eyes to the tip."""
+MOUTH_106 = tuple(range(52, 72))
+"""Indices of the lips."""
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,21 @@ Every source is an `OcclusionFinder` in a file of its own; `build` makes the con
 
 from __future__ import annotations
 
-from unmask.occlusion.base import OcclusionFinder
+from unmask.occlusion.auto import AutoOcclusion
+from unmask.occlusion.base import FoundOcclusion, OcclusionFinder
 from unmask.occlusion.difference import DifferenceOcclusion
+from unmask.occlusion.landmarks import LandmarkOcclusion
 from unmask.occlusion.painted import PaintedOcclusion
+from unmask.occlusion.preferred import PaintedFirst
 from unmask.occlusion.sources import build
 
-__all__ = ["DifferenceOcclusion", "OcclusionFinder", "PaintedOcclusion", "build"]
+__all__ = [
+    "AutoOcclusion",
+    "DifferenceOcclusion",
+    "FoundOcclusion",
+    "LandmarkOcclusion",
+    "OcclusionFinder",
+    "PaintedFirst",
+    "PaintedOcclusion",
+    "build",
+]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from unmask.errors import UnmaskError
-from unmask.occlusion.base import WAYS_OUT, OcclusionFinder
+from unmask.occlusion.base import WAYS_OUT, FoundOcclusion, OcclusionFinder
 
 LEAST_SHARE = 0.005
 """Share of the picture below which a changed region is noise and not a face mask."""
@@ -21,11 +21,11 @@ MOST_SHARE = 0.7
 class DifferenceOcclusion(OcclusionFinder):
     """Compares the pair; see `difference_occlusion`."""
 
-    def find(self, id: str, masked: Tensor, clean: Tensor | None) -> Tensor:
+    def find(self, id: str, masked: Tensor, clean: Tensor | None) -> FoundOcclusion:
         if clean is None:
             raise UnmaskError(f"{id}: occlusion=difference needs the clean picture and there is none. {WAYS_OUT}")
         try:
-            return difference_occlusion(masked, clean)
+            return FoundOcclusion(difference_occlusion(masked, clean))
         except UnmaskError as error:
             raise UnmaskError(f"{id}: {error} {WAYS_OUT}") from error
 

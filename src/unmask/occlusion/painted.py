@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from unmask.errors import UnmaskError
-from unmask.occlusion.base import WAYS_OUT, OcclusionFinder
+from unmask.occlusion.base import WAYS_OUT, FoundOcclusion, OcclusionFinder
 
 MOST_PAINTED = 0.9
 """Share of the picture above which the paint cannot be a face mask; black and white are likely swapped."""
@@ -25,10 +25,10 @@ class PaintedOcclusion(OcclusionFinder):
     def __init__(self, files: Mapping[str, Path]) -> None:
         self.files = dict(files)
 
-    def find(self, id: str, masked: Tensor, clean: Tensor | None) -> Tensor:
+    def find(self, id: str, masked: Tensor, clean: Tensor | None) -> FoundOcclusion:
         if id not in self.files:
             raise UnmaskError(f"No painted occlusion for {id}. {WAYS_OUT}")
-        return load_painted(self.files[id], masked.shape[-1])
+        return FoundOcclusion(load_painted(self.files[id], masked.shape[-1]))
 
 
 def load_painted(path: Path, resolution: int) -> Tensor:

@@ -6,15 +6,21 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from unmask.config import OcclusionSource
+from unmask.occlusion.auto import AutoOcclusion
 from unmask.occlusion.base import OcclusionFinder
 from unmask.occlusion.difference import DifferenceOcclusion
+from unmask.occlusion.landmarks import LandmarkOcclusion
 from unmask.occlusion.painted import PaintedOcclusion
+from unmask.occlusion.preferred import PaintedFirst
 
 
 def build(source: OcclusionSource, painted: Mapping[str, Path]) -> OcclusionFinder:
-    """The finder of `source`; `painted` maps ids to painted files and is used by `painted` alone."""
+    """The finder of `source`; `painted` maps ids to painted files and is used by `painted` and `auto` alone."""
     if source is OcclusionSource.painted:
         return PaintedOcclusion(painted)
     if source is OcclusionSource.difference:
         return DifferenceOcclusion()
-    raise AssertionError(f"no finder for {source}")
+    if source is OcclusionSource.landmarks:
+        return LandmarkOcclusion()
+    assert source is OcclusionSource.auto, f"no finder for {source}"
+    return PaintedFirst(PaintedOcclusion(painted), AutoOcclusion()) if painted else AutoOcclusion()

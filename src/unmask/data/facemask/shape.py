@@ -6,10 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-CONTOUR_106 = (1, *range(9, 17), *range(2, 9), 0, *range(24, 17, -1), *range(32, 24, -1), 17)
-"""Indices of the 106 points along the face's edge: ear, cheek, jaw, chin and up the other side."""
-BRIDGE_106 = (72, 73, 74, 86)
-"""Indices along the ridge of the nose, from between the eyes to the tip."""
+from unmask.faceanalysis import BRIDGE_106, CONTOUR_106
 
 
 @dataclass(frozen=True)

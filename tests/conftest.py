@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real pictures that is kept outside the repository; $UNMASK_SHARED_DATA names it."""
-    folder = Path(os.environ.get("UNMASK_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
+    folder = Path(os.environ.get("UNMASK_SHARED_DATA") or REPOSITORY.parent / "shared" / "data")
     if not (folder / "ffhq_cmfd").is_dir():
         pytest.skip(f"no real pairs in {folder} (set UNMASK_SHARED_DATA)")
     return folder
@@ -108,7 +108,7 @@ def unmask_cli(
 @pytest.fixture(scope="session")
 def golden() -> Path:
     """The folder of the reference programs' arrays, kept outside the repository; $UNMASK_GOLDEN names it."""
-    folder = Path(os.environ.get("UNMASK_GOLDEN", REPOSITORY.parent / "shared" / "golden"))
+    folder = Path(os.environ.get("UNMASK_GOLDEN") or REPOSITORY.parent / "shared" / "golden")
     if not folder.is_dir():
         pytest.skip(f"no arrays of the reference programs in {folder} (set UNMASK_GOLDEN)")
     return folder

@@ -10,7 +10,7 @@ import torch
 from unmask.config import CopyConfig, InpaintConfig, OcclusionConfig, OcclusionSource
 from unmask.errors import UnmaskError
 from unmask.evaluation.finish import finish
-from unmask.evaluation.metrics import NO_HOLE
+from unmask.evaluation.metrics import NO_HOLE, FaceMetrics
 from unmask.faces import Faces
 from unmask.methods.base import MethodContext
 from unmask.methods.copy import Copy
@@ -68,6 +68,7 @@ def test_where_no_face_mask_was_found_nothing_changes() -> None:
     batch = faces()
     empty = replace(batch, occlusion=torch.zeros_like(batch.occlusion), hole=torch.zeros_like(batch.hole))
     made = Inpaint.build(InpaintConfig(), context()).unmask(empty)
-    joined, measured = finish(made.raw[:1], empty[0], OcclusionConfig(source=OcclusionSource.auto), identity=False)
+    occlusion = OcclusionConfig(source=OcclusionSource.auto)
+    joined, measured = finish(made.raw[:1], empty[0], occlusion, FaceMetrics(identity=False, expression=False))
     assert torch.equal(joined, empty.masked[:1])
     assert measured["hole/lpips"].reason == measured["hole/psnr"].reason == NO_HOLE

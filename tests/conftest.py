@@ -16,6 +16,15 @@ from PIL import Image
 from probe_method import NOTES
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+QUICK = (
+    "data=ffhq_cmfd",
+    "data.resolution=32",
+    "evaluation.identity=false",
+    "evaluation.expression=false",
+    "device=cpu",
+    "progress=false",
+)
+"""Settings of runs whose numbers do not matter."""
 
 
 @pytest.fixture(scope="session")

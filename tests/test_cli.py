@@ -19,21 +19,13 @@ import torch
 from omegaconf import OmegaConf
 from PIL import Image
 
-from conftest import Answer, write_pair_tree
+from conftest import QUICK, Answer, write_pair_tree
 from probe_method import BUG, SECONDS
 from small_stylegan2 import write_small_checkpoint
 from unmask.config_dir import config_dir
 from unmask.images import save_image
 
 Cli = Callable[..., Answer]
-QUICK = (
-    "data=ffhq_cmfd",
-    "data.resolution=32",
-    "evaluation.identity=false",
-    "evaluation.expression=false",
-    "device=cpu",
-    "progress=false",
-)
 PROBE = ("method=inpaint", "method._target_=probe_method.Probe")
 TINY_PROJECTION = ("method.w_steps=1", "method.steps=1", "method.candidates=4", "method.compile=false")
 TINY_TRAINING = (

@@ -20,21 +20,13 @@ from omegaconf import DictConfig
 
 import fake_slurm
 import probe_method
-from conftest import Answer
+from conftest import QUICK, Answer
 from probe_method import SECONDS
 from unmask.config import register
 from unmask.config_dir import config_dir
 from unmask.sweep.naming import register_resolvers
 
 Cli = Callable[..., Answer]
-QUICK = (
-    "data=ffhq_cmfd",
-    "data.resolution=32",
-    "evaluation.identity=false",
-    "evaluation.expression=false",
-    "device=cpu",
-    "progress=false",
-)
 PROBE = ("method=inpaint", "method._target_=probe_method.Probe")
 LAUNCHERS = sorted(path.stem for path in (config_dir() / "hydra" / "launcher").glob("*.yaml"))
 PLUGINS = {

@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from PIL import Image
 
-from conftest import Answer
+from conftest import QUICK, Answer
 from unmask.config import register
 from unmask.config_dir import config_dir
 from unmask.sweep import summarise
@@ -20,14 +20,6 @@ from unmask.sweep.jobs import read_jobs, record_death
 from unmask.sweep.naming import MAX_NAME, job_name, register_resolvers, shorten, sweep_name, swept_keys
 
 Cli = Callable[..., Answer]
-QUICK = (
-    "data=ffhq_cmfd",
-    "data.resolution=32",
-    "evaluation.identity=false",
-    "evaluation.expression=false",
-    "device=cpu",
-    "progress=false",
-)
 PROBE = ("method=inpaint", "method._target_=probe_method.Probe")
 
 

@@ -10,17 +10,9 @@ import pytest
 from made_runs import make_run
 from PIL import Image
 
-from conftest import Answer
+from conftest import QUICK, Answer
 from unmask.compare.__main__ import main
 
-QUICK = (
-    "data=ffhq_cmfd",
-    "data.resolution=32",
-    "evaluation.identity=false",
-    "evaluation.expression=false",
-    "device=cpu",
-    "progress=false",
-)
 FILES = ("compare.csv", "compare.md", "compare.png")
 
 

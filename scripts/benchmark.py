@@ -111,7 +111,7 @@ def measure(case: Case, progress: Progress) -> dict[str, Any]:
     def now(what: str) -> None:
         progress.update(stages, advance=1, description=f"{case.resolution} px, batch {case.batch}: {what}")
 
-    config = StyleGANProjConfig(name="stylegan_proj", compile=case.compile)
+    config = StyleGANProjConfig(name="stylegan_proj", precision="32-true", compile=case.compile)
     generator = MobileStyleGAN.build(MobileStyleGANConfig(), case.resolution)
     subject = Subject(project(config, generator), sample_faces(case))
     now("steps and their parts")

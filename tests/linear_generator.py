@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from unmask.config import GeneratorConfig
-from unmask.generators.base import Generator
+from unmask.generators.base import Generator, borrowed
 
 
 class LinearGenerator(Generator):
@@ -25,7 +26,7 @@ class LinearGenerator(Generator):
         super().__init__()
         rng = torch.Generator().manual_seed(0)
         basis = torch.randn(self.num_active_ws, self.w_dim, 3, 8, 8, generator=rng) * 0.1
-        self.register_buffer("basis", basis.repeat_interleave(2, -1).repeat_interleave(2, -2))
+        self.basis = nn.Parameter(basis.repeat_interleave(2, -1).repeat_interleave(2, -2), requires_grad=False)
 
     def compute_in(self, dtype: torch.dtype) -> None:
         pass
@@ -39,12 +40,19 @@ class LinearGenerator(Generator):
     def synthesize_full(self, w_plus: Tensor, noise: tuple[Tensor, ...] | None = None) -> Tensor:
         return self.synthesize(w_plus)
 
+    def tunable(self) -> AbstractContextManager[tuple[nn.Parameter, ...]]:
+        return borrowed([self.basis])
+
     @property
     def noise_maps(self) -> tuple[Tensor, ...]:
         return ()
 
     @property
     def picture_model_path(self) -> Path | None:
+        return None
+
+    @property
+    def encoder_path(self) -> Path | None:
         return None
 
     @classmethod

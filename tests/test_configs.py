@@ -13,7 +13,7 @@ from hydra.utils import get_class
 from unmask.config import PixelLoss, RunConfig, register
 from unmask.config_dir import config_dir, sample_root
 from unmask.methods.base import Method
-from unmask.run import typed
+from unmask.run import typed, with_absolute_paths
 from unmask.sweep.naming import register_resolvers
 
 OPTIONS = sorted(
@@ -75,6 +75,19 @@ def test_the_sample_is_found_from_any_directory(tmp_path: Path, monkeypatch: pyt
     assert root == Path(sample_root())
     assert root.is_absolute()
     assert root.parents[1] == Path(__file__).resolve().parents[1]
+
+
+def test_paths_mean_the_same_files_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    url = "https://example.org/ffhq.pkl"
+    found = with_absolute_paths(compose("run", ["generator=stylegan2", "generator.checkpoint=a.pkl", "data.root=b"]))
+    assert (found.generator.checkpoint, found.data.root) == (str(tmp_path / "a.pkl"), str(tmp_path / "b"))
+    found = with_absolute_paths(compose("run", ["generator=stylegan2", f"generator.checkpoint={url}"]))
+    assert found.generator.checkpoint == url
+    found = with_absolute_paths(compose("run", ["method=pix2pix", "method.checkpoint=pretrained"]))
+    assert found.method.checkpoint == "pretrained"
+    found = with_absolute_paths(compose("run", ["method=pix2pix", "method.checkpoint=runs/one"]))
+    assert found.method.checkpoint == str(tmp_path / "runs" / "one")
 
 
 @pytest.mark.parametrize(

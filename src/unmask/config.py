@@ -187,6 +187,7 @@ class Init(Enum):
     random = "random"
     search = "search"
     regression = "regression"
+    encoder = "encoder"
 
 
 class LatentSpaceName(Enum):
@@ -217,7 +218,8 @@ class StyleGANProjConfig(MethodConfig):
 
     init: Init = Init.regression
     """mean: the average w; random: a random face (the study); search: the best of many random faces by visible
-    pixels; regression: the w expected from the visible pixels under a linear model of the generator's pictures."""
+    pixels; regression: the w expected from the visible pixels under a linear model of the generator's pictures;
+    encoder: the w of each layer that a network tells from the visible part."""
     candidates: int = 300
     """Random faces rendered once a run for init=search (and for init=regression if no model ships)."""
     candidates_psi: float = 0.7
@@ -226,6 +228,8 @@ class StyleGANProjConfig(MethodConfig):
     """init=search starts from the mean w of this many best faces."""
     regression_ridge: float = 1.5e-4
     """init=regression: how far real pictures are from the model; larger starts nearer to the mean face."""
+    encoder: str | None = None
+    """Path of the network of init=encoder; null uses the one that ships with the generator, if one does."""
     latent_space: LatentSpaceName = LatentSpaceName.pn
     """w: steps and penalties in w itself (the study); pn: in the whitened space P_N, where a step is as likely in every
     direction, so that it stays near the generator's faces."""
@@ -283,13 +287,22 @@ class StyleGANProjConfig(MethodConfig):
     """Optimise the noise maps too, from random ones, if the generator has any (MobileStyleGAN has none)."""
     lambda_noise: float = 1e5
     """Weight of the noise maps' autocorrelation, which keeps them noise; the reference projector's value."""
+    tune_steps: int = 0
+    """Steps of pivotal tuning after the projection: the generator's weights are bent, for this picture alone, until its
+    visible part is the person's own."""
+    tune_lr: float = 3e-4
+    """Adam's learning rate of the tuning."""
+    tune_locality: float = 0.1
+    """Weight of the faces near by, which are to stay as they were."""
+    tune_reach: float = 0.3
+    """How near: this share of the way from the picture's latents to random faces."""
     shrink_full: bool = True
     """Take the result from the full-resolution render, shrunk, instead of from the low-resolution head: sharper."""
     render_full: bool = False
     """Also keep the full-resolution render of the same w_plus, in full/ID.png."""
-    precision: str = "32-true"
+    precision: str = "auto"
     """32-true, or bf16-mixed: the convolutions of generator and VGG in bf16, latents and losses in fp32; auto:
-    bf16-mixed where the hardware computes in bf16."""
+    bf16-mixed where the hardware computes in bf16, else 32-true."""
     compile: bool = True
     """Compile the step with torch.compile where a C++ compiler is found; the first time takes about a minute."""
 

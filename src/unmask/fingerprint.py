@@ -23,7 +23,14 @@ WITHOUT_INFLUENCE = (
 PROCESSES = ("devices", "num_nodes")
 """A picture's result does not depend on who made it, but batch norm and dropout of a training do on its processes."""
 
-ADDED_LATER = {"evaluation.expression": False}
+ADDED_LATER = {
+    "evaluation.expression": False,
+    "method.encoder": None,
+    "method.tune_steps": 0,
+    "method.tune_lr": 3e-4,
+    "method.tune_locality": 0.1,
+    "method.tune_reach": 0.3,
+}
 """Keys that earlier versions lacked, and the value that asks for the results of those versions."""
 
 

@@ -35,15 +35,19 @@ from unmask.fingerprint import config_hash, differences
 from unmask.fitting import evaluated_data, needs_training, train
 from unmask.generators.base import Generator
 from unmask.methods.base import Method, MethodContext
-from unmask.methods.checkpoints import FOLDER
+from unmask.methods.checkpoints import FOLDER, PRETRAINED
 from unmask.methods.trained import TrainedMethod
 from unmask.processes import Processes, start_processes
 from unmask.runlog import NullRunLog, TensorBoardLog
 from unmask.sweep.jobs import forget_failure, is_complete, read_report, record_failure
 from unmask.sweep.naming import register_resolvers
 from unmask.terminal import leave
+from unmask.weights.url import is_url
 
 log = logging.getLogger("unmask.run")
+
+PATHS = ("data.root", "training.root", "generator.checkpoint", "generator.heads", "method.checkpoint", "method.encoder")
+"""Keys whose values are files or folders; some may also be URLs."""
 
 
 def run(config: DictConfig, run_dir: Path) -> None:
@@ -52,7 +56,7 @@ def run(config: DictConfig, run_dir: Path) -> None:
     Raises:
         UnmaskError: something the user can mend.
     """
-    config = with_absolute_roots(config)
+    config = with_absolute_paths(config)
     settings = typed(config)
     precision = settings.training.precision if needs_training(settings) else "32-true"
     device = pick_device(settings.device)
@@ -131,12 +135,14 @@ def typed(config: DictConfig) -> RunConfig:
     return settings
 
 
-def with_absolute_roots(config: DictConfig) -> DictConfig:
-    """The same with `data.root` and `training.root` made absolute, so that they mean the same folders from anywhere."""
-    config, settings = config.copy(), typed(config)
-    config.data.root = str(Path(settings.data.root).expanduser().absolute())
-    if settings.training.root is not None:
-        config.training.root = str(Path(settings.training.root).expanduser().absolute())
+def with_absolute_paths(config: DictConfig) -> DictConfig:
+    """The same with the paths of `PATHS` made absolute, so that they mean the same files from anywhere."""
+    typed(config)  # a value that is missing or cannot be resolved is told there
+    config = config.copy()
+    for key in PATHS:
+        named = OmegaConf.select(config, key)
+        if isinstance(named, str) and named != PRETRAINED and not is_url(named):
+            OmegaConf.update(config, key, str(Path(named).expanduser().absolute()))
     return config
 
 

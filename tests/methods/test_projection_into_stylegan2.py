@@ -28,6 +28,7 @@ CONFIG = StyleGANProjConfig(
     w_steps=15,
     steps=15,
     layer_shrinkage=0.0,
+    precision="32-true",
     compile=False,
 )
 

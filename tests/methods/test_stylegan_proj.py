@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from unmask.images import resize
 from unmask.methods.base import StepReport
 from unmask.methods.stylegan_proj import StyleGANProjection
 from unmask.networks.vgg import VGG16Features
+from unmask.projection.encoder import LatentEncoder
 
 CPU = torch.device("cpu")
 PLAIN = StyleGANProjConfig(
@@ -33,6 +35,7 @@ PLAIN = StyleGANProjConfig(
     steps=0,
     rampup=0.0,
     shrink_full=False,
+    precision="32-true",
     compile=False,
 )
 
@@ -68,6 +71,15 @@ def linear() -> LinearGenerator:
 @pytest.fixture(scope="module")
 def faces(linear: LinearGenerator) -> Faces:
     return people(linear)
+
+
+@pytest.fixture
+def encoder_path(linear: LinearGenerator, tmp_path: Path) -> Path:
+    """An untrained encoder for the linear generator: a first layer of its own, one w for the others."""
+    torch.manual_seed(5)
+    network = LatentEncoder((0, 1), linear.num_ws, linear.w_dim)
+    network.save(tmp_path / "encoder.safetensors", {})
+    return tmp_path / "encoder.safetensors"
 
 
 def method(generator: Generator, *, seed: int = 0, **changes: object) -> StyleGANProjection:
@@ -139,9 +151,11 @@ def test_a_picture_does_not_depend_on_its_neighbours_on_the_prior(
 
 
 @pytest.mark.parametrize("init", list(Init))
-def test_a_picture_does_not_depend_on_its_neighbours(linear: LinearGenerator, faces: Faces, init: Init) -> None:
+def test_a_picture_does_not_depend_on_its_neighbours(
+    linear: LinearGenerator, faces: Faces, encoder_path: Path, init: Init
+) -> None:
     weights = {"lambda_perceptual": 0.5, "lambda_prior": 0.01, "lambda_spread": 0.02, "lambda_anchor": 0.03}
-    projection = method(linear, init=init, candidates=20, w_steps=5, steps=5, **weights)
+    projection = method(linear, init=init, encoder=str(encoder_path), candidates=20, w_steps=5, steps=5, **weights)
     together, alone = projection.unmask(faces), projection.unmask(faces[1])
     assert together.w_plus is not None and alone.w_plus is not None
     torch.testing.assert_close(together.w_plus[1:2], alone.w_plus, atol=1e-4, rtol=0)
@@ -157,10 +171,19 @@ def test_the_same_seed_gives_the_same_result_twice_and_another_does_not(linear: 
 
 
 @pytest.mark.parametrize("init", list(Init))
-def test_the_hidden_pixels_are_not_looked_at(linear: LinearGenerator, faces: Faces, init: Init) -> None:
+def test_the_hidden_pixels_are_not_looked_at(
+    linear: LinearGenerator, faces: Faces, encoder_path: Path, init: Init
+) -> None:
     one = faces[0]
     repainted = dataclasses.replace(one, masked=torch.where(one.hole > 0, -one.masked, one.masked))
-    settings = {"init": init, "candidates": 20, "w_steps": 2, "steps": 1, "lambda_perceptual": 0.5}
+    settings = {
+        "init": init,
+        "encoder": str(encoder_path),
+        "candidates": 20,
+        "w_steps": 2,
+        "steps": 1,
+        "lambda_perceptual": 0.5,
+    }
     blind = method(linear, **settings)
     assert torch.equal(blind.unmask(one).raw, blind.unmask(repainted).raw)
     seeing = method(linear, use_occlusion=False, **settings)
@@ -261,3 +284,50 @@ def test_a_picture_without_a_hole_is_projected_like_any_other(
     assert made.ids == faces.ids
     assert not made.failures
     assert bool(made.raw.isfinite().all())
+
+
+def test_encoder_alone_gives_the_faces_of_its_w_plus(linear: LinearGenerator, faces: Faces, encoder_path: Path) -> None:
+    made = method(linear, init=Init.encoder, encoder=str(encoder_path), layer_shrinkage=0.5).unmask(faces)
+    network = LatentEncoder.load(encoder_path, linear.num_ws, linear.w_dim)
+    w_plus = network.w_plus(faces.masked, faces.visible)
+    assert not torch.equal(w_plus[:, 0], w_plus[:, 1])
+    torch.testing.assert_close(made.w_plus, w_plus)
+    torch.testing.assert_close(made.raw, linear.synthesize(w_plus).clamp(-1, 1))
+
+
+def test_steps_in_w_move_an_encoders_layers_together(linear: LinearGenerator, faces: Faces, encoder_path: Path) -> None:
+    settings = {"init": Init.encoder, "encoder": str(encoder_path), "latent_space": LatentSpaceName.w}
+    before = method(linear, **settings).unmask(faces).w_plus
+    after = method(linear, **settings, w_steps=5).unmask(faces).w_plus
+    assert before is not None and after is not None
+    move = after - before
+    assert float(move.abs().max()) > 1e-3
+    torch.testing.assert_close(move[:, 0], move[:, 1], atol=1e-6, rtol=0)
+
+
+def test_encoder_of_no_one_is_asked_for_by_name(linear: LinearGenerator, faces: Faces) -> None:
+    with pytest.raises(UnmaskError, match=r"method\.init=encoder: no encoder ships .*method\.encoder"):
+        method(linear, init=Init.encoder).unmask(faces)
+
+
+def test_tuning_fits_the_visible_part_and_leaves_the_generator_as_it_was(linear: LinearGenerator, faces: Faces) -> None:
+    before = linear.basis.clone()
+    plain = method(linear, w_steps=10).unmask(faces)
+    steps: list[StepReport] = []
+    tuned = method(linear, w_steps=10, tune_steps=30, tune_lr=3e-3).unmask(faces, on_step=steps.append)
+    assert torch.equal(linear.basis, before) and not linear.basis.requires_grad
+    assert torch.equal(tuned.w_plus, plain.w_plus)  # type: ignore[arg-type]
+    for row in range(3):
+        one = slice(row, row + 1)
+        gained = psnr(tuned.raw[one], faces.masked[one], faces.visible[one]) - psnr(
+            plain.raw[one], faces.masked[one], faces.visible[one]
+        )
+        assert gained > 1.0
+    assert [report.ids for report in steps[10:]] == [(id,) for id in faces.ids for _ in range(30)]
+    assert [report.step for report in steps[10:40]] == list(range(10, 40)) and steps[0].total == 40
+
+
+def test_a_tuned_picture_does_not_depend_on_its_neighbours(linear: LinearGenerator, faces: Faces) -> None:
+    together = method(linear, w_steps=3, tune_steps=5).unmask(faces)
+    alone = method(linear, w_steps=3, tune_steps=5).unmask(faces[1])
+    torch.testing.assert_close(together.raw[1:2], alone.raw, atol=1e-5, rtol=0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,13 @@ class Generator(nn.Module, ABC):
         `noise` as for `synthesize`.
         """
 
+    @abstractmethod
+    def tunable(self) -> AbstractContextManager[tuple[nn.Parameter, ...]]:
+        """The parameters that shape `synthesize`'s and `synthesize_full`'s pictures alike.
+
+        Within the context they take gradients and may be changed; after it everything is as it was.
+        """
+
     @property
     @abstractmethod
     def noise_maps(self) -> tuple[Tensor, ...]:
@@ -70,3 +79,22 @@ class Generator(nn.Module, ABC):
     @abstractmethod
     def picture_model_path(self) -> Path | None:
         """The shipped `unmask.projection.regression.PictureModel` of this very generator, if there is one."""
+
+    @property
+    @abstractmethod
+    def encoder_path(self) -> Path | None:
+        """The shipped `unmask.projection.encoder.LatentEncoder` of this very generator, if there is one."""
+
+
+@contextmanager
+def borrowed(parameters: Sequence[nn.Parameter]) -> Iterator[tuple[nn.Parameter, ...]]:
+    """Frozen parameters that take gradients for a while and get their values back afterwards, whatever happens."""
+    before = [parameter.detach().clone() for parameter in parameters]
+    for parameter in parameters:
+        parameter.requires_grad_(True)
+    try:
+        yield tuple(parameters)
+    finally:
+        for parameter, value in zip(parameters, before, strict=True):
+            parameter.requires_grad_(False).copy_(value)
+            parameter.grad = None

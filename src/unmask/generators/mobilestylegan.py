@@ -9,6 +9,7 @@ in the graph, and nothing is demodulated at run time.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
@@ -20,12 +21,14 @@ from torch import Tensor, nn
 from unmask import weights
 from unmask.config import MobileStyleGANConfig
 from unmask.errors import UnmaskError
-from unmask.generators.base import Generator
+from unmask.generators.base import Generator, borrowed
 from unmask.generators.heads import HEAD_BLOCKS, StyledHead, head_resolution, load_head
 
 LEAKY_SLOPE = 0.2
 PICTURE_MODEL_PATH = Path(__file__).with_name("mobilestylegan_picture_model.safetensors")
 """The linear model of its pictures that ships with the package; made by scripts/fit_picture_model.py."""
+ENCODER_PATH = Path(__file__).with_name("mobilestylegan_encoder.safetensors")
+"""The encoder of faces into its w_plus that ships with the package; made by scripts/train_encoder.py."""
 BLOCK_CHANNELS = (512, 512, 512, 512, 256, 128, 64)
 """Channels of the blocks at 8, 16, ..., 512 pixels."""
 
@@ -209,15 +212,16 @@ class MobileStyleGAN(Generator):
     full_resolution = 1024
 
     def __init__(
-        self, mapping: Mapping, synthesis: Synthesis, head: StyledHead | None, picture_model_path: Path | None
+        self, mapping: Mapping, synthesis: Synthesis, head: StyledHead | None, *, shipped_weights: bool = True
     ) -> None:
+        """`shipped_weights`: these are the networks that the shipped models of its pictures were fitted to."""
         super().__init__()
         self.mapping = mapping
         self.synthesis = synthesis
         self.head = head
         self.num_ws = 3 * len(synthesis.layers) + 2
         self.resolution = self.full_resolution if head is None else head_resolution(head)
-        self._picture_model_path = picture_model_path
+        self._shipped_weights = shipped_weights
         self._dtype: torch.dtype | None = None
         self.requires_grad_(False).eval()
 
@@ -227,8 +231,8 @@ class MobileStyleGAN(Generator):
         mapping, synthesis = load_networks(None if config.checkpoint is None else Path(config.checkpoint))
         heads = None if config.heads is None else Path(config.heads)
         head = None if resolution == cls.full_resolution else load_head(resolution, heads)
-        picture_model = PICTURE_MODEL_PATH if config.checkpoint is None else None
-        return cls(mapping, synthesis, head, picture_model).to(memory_format=torch.channels_last)
+        made = cls(mapping, synthesis, head, shipped_weights=config.checkpoint is None)
+        return made.to(memory_format=torch.channels_last)
 
     @property
     def num_active_ws(self) -> int:
@@ -243,11 +247,22 @@ class MobileStyleGAN(Generator):
     @property
     def picture_model_path(self) -> Path | None:
         """The shipped one, unless other weights were loaded."""
-        return self._picture_model_path
+        return PICTURE_MODEL_PATH if self._shipped_weights else None
+
+    @property
+    def encoder_path(self) -> Path | None:
+        """The shipped one, unless other weights were loaded."""
+        return ENCODER_PATH if self._shipped_weights else None
 
     def compute_in(self, dtype: torch.dtype) -> None:
         """See `Generator.compute_in`; the head and the 1024² render stay in fp32."""
         self._dtype = dtype
+
+    def tunable(self) -> AbstractContextManager[tuple[nn.Parameter, ...]]:
+        """See `Generator.tunable`: everything before the head."""
+        blocks = len(self.synthesis.layers) if self.head is None else HEAD_BLOCKS[self.resolution]
+        parts = (self.synthesis.conv1, *self.synthesis.layers[:blocks])
+        return borrowed([self.synthesis.const, *(one for part in parts for one in part.parameters())])
 
     def map(self, z: Tensor) -> Tensor:
         """z (B,512) -> w (B,512)."""

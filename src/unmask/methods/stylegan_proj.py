@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import final
 
 import torch
@@ -25,6 +27,7 @@ from unmask.networks.lpips_weights import lpips_channel_weights
 from unmask.networks.vgg import VGG16Features
 from unmask.precision import resolve_precision
 from unmask.projection import starts
+from unmask.projection.encoder import LatentEncoder
 from unmask.projection.exploration import NoiseRamp, explore_with
 from unmask.projection.latents import sample_w, statistics_of
 from unmask.projection.noise import NoiseMaps, random_noise
@@ -33,11 +36,14 @@ from unmask.projection.optimise import Optimised, Stage, StepHook, optimise
 from unmask.projection.regression import PictureModel, fit_picture_model
 from unmask.projection.schedules import Ramp
 from unmask.projection.spaces import build_space
+from unmask.projection.tuning import Loss, TuningSettings, neighbours, tune
 
 log = logging.getLogger(__name__)
 
 CANDIDATE_SIZE = 64
 """Thumbnails of the random faces a start is chosen from, in pixels."""
+NEIGHBOURS = 4
+"""Faces near by that a tuning leaves as they were."""
 MODEL_SIZE, MODEL_COMPONENTS = 32, 400
 """Size and components of a picture model fitted to them."""
 
@@ -103,44 +109,48 @@ class StyleGANProjection(Method):
         config = self.config
         faces = faces.to(self.device)
         visible = faces.visible if config.use_occlusion else torch.ones_like(faces.hole)
-        start = self.space.from_w(self._start(faces, visible))[:, None]
+        start = self.space.from_w(self._start(faces, visible))
+        together, apart = start.mean(1, keepdim=True), start - start.mean(1, keepdim=True)
         noise = random_noise(self.generator.noise_maps, faces.ids, self.seed) if config.optimise_noise else ()
         explore = None
         if config.w_noise > 0:
             ramp = NoiseRamp(config.w_noise, config.w_noise_ramp)
             explore = explore_with(ramp, self.space.statistics.total_std, faces.ids, self.seed)
-        reporter = _Reporter(self.render, faces.ids, on_step, config.w_steps + config.steps)
+        reporter = _Reporter(self.render, faces.ids, on_step, config.w_steps + config.steps + config.tune_steps)
+
+        def layers_of(x: Tensor) -> Tensor:
+            # In W the layers move as one, as far apart as they start. Both stages call the same shapes, so that the
+            # step is compiled once.
+            return (x + apart).expand(-1, self.generator.num_active_ws, -1) if x.shape[1] == 1 else x
 
         def stage(latents: Tensor, noise: NoiseMaps, steps: int, lr: float, offset: int) -> Optimised:
             if steps == 0:
                 return Optimised(latents, noise, (None,) * len(latents))
-            filler = self.render(latents, noise)
+            filler = self.render(layers_of(latents), noise)
             target = self.objective.target(faces.masked, visible, filler=filler, anchor=start)
             settings = Stage(steps, lr, Ramp(config.rampup, config.rampdown))
 
             def losses(x: Tensor, maps: NoiseMaps) -> dict[str, Tensor]:
-                # Both stages call the same shapes, so that the step is compiled once.
-                return self._losses(x.expand(-1, self.generator.num_active_ws, -1), maps, target)
+                return self._losses(layers_of(x), maps, target)
 
-            return optimise(latents, losses, settings, reporter.hook(offset), noise=noise, explore=explore)
+            hook = reporter.hook(offset, layers_of)
+            return optimise(latents, losses, settings, hook, noise=noise, explore=explore)
 
-        in_w = stage(start, noise, config.w_steps, config.w_lr, 0)
-        layers = in_w.latents.expand(-1, self.generator.num_active_ws, -1)
-        in_w_plus = stage(layers, in_w.noise, config.steps, config.lr, config.w_steps)
-        return self._finish(faces.ids, in_w, in_w_plus)
+        in_w = stage(together, noise, config.w_steps, config.w_lr, 0)
+        in_w_plus = stage(layers_of(in_w.latents), in_w.noise, config.steps, config.lr, config.w_steps)
+        return self._finish(faces, visible, in_w, in_w_plus, apart, reporter)
 
     def losses(self, latents: Tensor, noise: NoiseMaps, target: Target) -> dict[str, Tensor]:
         """latents (B,num_active_ws,D) in `space` -> what `Objective.losses` says of their pictures."""
         return self.objective.losses(self.synthesize(latents, noise), latents, noise, target)
 
     def synthesize(self, latents: Tensor, noise: NoiseMaps) -> Tensor:
-        """(B,1 or num_active_ws,D) in `space` -> pictures (B,3,H,W); without `noise` maps the generator's own."""
-        w_plus = self.space.to_w(latents).expand(-1, self.generator.num_active_ws, -1)
-        return self.generator.synthesize(w_plus, noise or None)
+        """(B,num_active_ws,D) in `space` -> pictures (B,3,H,W); without `noise` maps the generator's own."""
+        return self.generator.synthesize(self.space.to_w(latents), noise or None)
 
     @torch.no_grad()
     def render(self, latents: Tensor, noise: NoiseMaps) -> Tensor:
-        """latents (B,1 or num_active_ws,D) in `space` -> pictures (B,3,H,W), clamped to [-1,1]."""
+        """latents (B,num_active_ws,D) in `space` -> pictures (B,3,H,W), clamped to [-1,1]."""
         return self.synthesize(latents, noise).clamp(-1, 1)
 
     @cached_property
@@ -164,39 +174,117 @@ class StyleGANProjection(Method):
             return PictureModel.load(path).to(self.device)
         return fit_picture_model(self.candidates.w, resize(self.candidates.thumbnails, MODEL_SIZE), MODEL_COMPONENTS)
 
+    @cached_property
+    def encoder(self) -> LatentEncoder:
+        """The network of init=encoder.
+
+        Raises:
+            UnmaskError: there is none for this generator, or the file holds something else.
+        """
+        path = self.generator.encoder_path if self.config.encoder is None else Path(self.config.encoder)
+        if path is None:
+            raise UnmaskError(
+                "method.init=encoder: no encoder ships for this generator or its checkpoint. Name one with "
+                "method.encoder, or choose another method.init."
+            )
+        return LatentEncoder.load(path, self.generator.num_ws, self.generator.w_dim).to(self.device)
+
     def _start(self, faces: Faces, visible: Tensor) -> Tensor:
-        """(B,w_dim)"""
+        """One w for all layers, (B,1,w_dim), or one for each, (B,num_active_ws,w_dim)."""
         config = self.config
         if config.init is Init.mean:
-            return starts.mean_start(self.statistics, faces.ids)
+            return starts.mean_start(self.statistics, faces.ids)[:, None]
         if config.init is Init.random:
-            return starts.random_start(self.generator, self.device, faces.ids, self.seed)
+            return starts.random_start(self.generator, self.device, faces.ids, self.seed)[:, None]
         if config.init is Init.search:
-            return starts.search_start(self.candidates, faces.masked, visible, best=config.search_best)
-        return self.picture_model.expected_w(faces.masked, visible, ridge=config.regression_ridge)
+            return starts.search_start(self.candidates, faces.masked, visible, best=config.search_best)[:, None]
+        if config.init is Init.encoder:
+            return self.encoder.w_plus(faces.masked, visible)[:, : self.generator.num_active_ws]
+        return self.picture_model.expected_w(faces.masked, visible, ridge=config.regression_ridge)[:, None]
 
-    def _finish(self, ids: tuple[str, ...], in_w: Optimised, in_w_plus: Optimised) -> Reconstruction:
-        """Leave out failed pictures; fill the layers that only act at full resolution with the last active w."""
+    def _finish(
+        self,
+        faces: Faces,
+        visible: Tensor,
+        in_w: Optimised,
+        in_w_plus: Optimised,
+        apart: Tensor,
+        reporter: _Reporter,
+    ) -> Reconstruction:
+        """Leave out failed pictures; fill the layers that only act at full resolution with the last active w; tune.
+
+        apart (B,1 or num_active_ws,D): how far apart the layers started, which `layer_shrinkage` leaves.
+        """
         failures = []
-        for picture_id, w_step, w_plus_step in zip(ids, in_w.failed_at, in_w_plus.failed_at, strict=True):
+        for picture_id, w_step, w_plus_step in zip(faces.ids, in_w.failed_at, in_w_plus.failed_at, strict=True):
             if w_step is not None or w_plus_step is not None:
                 stage, step = ("W", w_step) if w_step is not None else ("W+", w_plus_step)
                 reason = f"The loss was not finite at step {step} in {stage}; try a smaller method.lr or method.w_lr."
                 failures.append(Failure(picture_id, reason))
         failed = {failure.id for failure in failures}
-        keep = [i for i, picture_id in enumerate(ids) if picture_id not in failed]
+        keep = [i for i, picture_id in enumerate(faces.ids) if picture_id not in failed]
         active = in_w_plus.latents[keep]
-        active = active.lerp(active.mean(1, keepdim=True), self.config.layer_shrinkage)
+        active = active.lerp(active.mean(1, keepdim=True) + apart[keep], self.config.layer_shrinkage)
         tail = active[:, -1:].expand(-1, self.generator.num_ws - active.shape[1], -1)
         w_plus = self.space.to_w(torch.cat([active, tail], 1))
         noise = tuple(one[keep] for one in in_w_plus.noise)
-        full = self._render_full(active, w_plus, noise)
+        if self.config.tune_steps > 0 and keep:
+            tuned = [
+                self._tuned(
+                    faces[i],
+                    visible[i : i + 1],
+                    active[row : row + 1],
+                    w_plus[row : row + 1],
+                    tuple(one[row : row + 1] for one in noise),
+                    reporter,
+                )
+                for row, i in enumerate(keep)
+            ]
+            raw = torch.cat([one.raw for one in tuned])
+            fulls = [one.full for one in tuned if one.full is not None]
+            full = torch.cat(fulls) if fulls else None
+        else:
+            pictures = self._pictures(active, w_plus, noise)
+            raw, full = pictures.raw, pictures.full
         return Reconstruction(
-            ids=tuple(ids[i] for i in keep),
-            raw=self._shrunk(full) if full is not None and self.config.shrink_full else self.render(active, noise),
+            ids=tuple(faces.ids[i] for i in keep),
+            raw=raw,
             w_plus=w_plus,
             full=full if self.config.render_full else None,
             failures=tuple(failures),
+        )
+
+    def _tuned(
+        self, one: Faces, visible: Tensor, latents: Tensor, w_plus: Tensor, noise: NoiseMaps, reporter: _Reporter
+    ) -> _Pictures:
+        """The pictures of one face after pivotal tuning, which leaves no trace in the generator."""
+        config = self.config
+
+        def loss_of(target: Target, at: Tensor) -> Loss:
+            return lambda: self._losses(at, noise, target)
+
+        strangers = starts.random_start(
+            self.generator, self.device, tuple(f"tune/{k}/{one.ids[0]}" for k in range(NEIGHBOURS)), self.seed
+        )
+        near = []
+        for face in neighbours(latents, self.space.from_w(strangers)[:, None], config.tune_reach).split(1):
+            before = self.render(face, noise)
+            target = self.objective.target(before, torch.ones_like(visible), filler=before, anchor=face)
+            near.append(loss_of(target, face))
+        target = self.objective.target(one.masked, visible, filler=self.render(latents, noise), anchor=latents)
+        settings = TuningSettings(config.tune_steps, config.tune_lr, config.tune_locality)
+        with self.generator.tunable() as parameters:
+            hook = reporter.tuning_hook(one.ids, config.w_steps + config.steps, latents, noise)
+            stopped = tune(parameters, loss_of(target, latents), near, settings, hook)
+            if stopped is not None:
+                log.warning("%s: tuning stopped at step %d, where the loss was not finite.", one.ids[0], stopped)
+            return self._pictures(latents, w_plus, noise)
+
+    def _pictures(self, latents: Tensor, w_plus: Tensor, noise: NoiseMaps) -> _Pictures:
+        """latents (N,num_active_ws,D) in `space`, w_plus (N,num_ws,D)"""
+        full = self._render_full(latents, w_plus, noise)
+        return _Pictures(
+            self._shrunk(full) if full is not None and self.config.shrink_full else self.render(latents, noise), full
         )
 
     def _shrunk(self, full: Tensor) -> Tensor:
@@ -218,6 +306,14 @@ class StyleGANProjection(Method):
         return torch.cat([torch.empty(0, 3, size, size, device=w_plus.device), *pictures]).clamp(-1, 1)
 
 
+@dataclass(frozen=True)
+class _Pictures:
+    """raw (N,3,H,W) and, where wanted, full (N,3,R,R), both in [-1,1]."""
+
+    raw: Tensor
+    full: Tensor | None
+
+
 class _Reporter:
     """Turns the optimiser's hook into the run's `StepCallback`, counting steps over both stages."""
 
@@ -233,13 +329,30 @@ class _Reporter:
         self.on_step = on_step
         self.total = total
 
-    def hook(self, offset: int) -> StepHook | None:
-        """The hook of a stage whose first step is number `offset`; None if nobody listens."""
+    def hook(self, offset: int, layers_of: Callable[[Tensor], Tensor]) -> StepHook | None:
+        """The hook of a stage whose first step is number `offset`, and whose latents `layers_of` turns into those of
+        every layer; None if nobody listens."""
         on_step = self.on_step
         if on_step is None:
             return None
 
         def report(step: int, losses: dict[str, Tensor], latents: Tensor, noise: NoiseMaps) -> None:
-            on_step(StepReport(self.ids, offset + step, self.total, losses, lambda: self.render(latents, noise)))
+            def picture() -> Tensor:
+                return self.render(layers_of(latents), noise)
+
+            on_step(StepReport(self.ids, offset + step, self.total, losses, picture))
+
+        return report
+
+    def tuning_hook(
+        self, ids: tuple[str, ...], offset: int, latents: Tensor, noise: NoiseMaps
+    ) -> Callable[[int, dict[str, Tensor]], None] | None:
+        """The hook of the tuning of one picture, `ids`; None if nobody listens."""
+        on_step = self.on_step
+        if on_step is None:
+            return None
+
+        def report(step: int, losses: dict[str, Tensor]) -> None:
+            on_step(StepReport(ids, offset + step, self.total, losses, lambda: self.render(latents, noise)))
 
         return report

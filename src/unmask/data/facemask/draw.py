@@ -76,6 +76,14 @@ def draw_mask(clean: Tensor, face: FaceShape, *, colour: str = "light_blue", see
     return DrawnMask(from_uint8(levels), torch.from_numpy(occlusion.astype(np.float32))[None])
 
 
+def lay_mask(face: FaceShape, size: int, seed: int) -> Tensor:
+    """Where `draw_mask` with the same seed would draw on a picture of `size` pixels: (1,size,size) float32, 0 or 1."""
+    outline = fit_outline(face, np.random.default_rng(seed))
+    loop_alpha, _ = _draw_loops(outline, face.width, size, size)
+    covered = (_cloth_alpha(outline, size, size) > 0) | (loop_alpha > 0)
+    return torch.from_numpy(covered.astype(np.float32))[None]
+
+
 def _cloth_alpha(outline: Outline, height: int, width: int) -> np.ndarray:
     """(H,W) float64 coverage by the cloth."""
     import cv2

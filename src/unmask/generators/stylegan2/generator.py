@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import final
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from unmask.config import NoiseMode, StyleGAN2Config
 from unmask.errors import UnmaskError
-from unmask.generators.base import Generator
+from unmask.generators.base import Generator, borrowed
 from unmask.generators.stylegan2.architecture import GeneratorArchitecture
 from unmask.generators.stylegan2.checkpoints.locate import open_checkpoint
 from unmask.generators.stylegan2.networks import Networks
@@ -98,9 +100,25 @@ class StyleGAN2(Generator):
         """None: nothing ships for checkpoints."""
         return None
 
+    @property
+    def encoder_path(self) -> Path | None:
+        """None: nothing ships for checkpoints."""
+        return None
+
     def compute_in(self, dtype: torch.dtype) -> None:
         """See `Generator.compute_in`."""
         self.synthesis.freeze(dtype)
+
+    @contextmanager
+    def tunable(self) -> Iterator[tuple[nn.Parameter, ...]]:
+        """See `Generator.tunable`: all of the synthesis, which computes in fp32 meanwhile."""
+        dtype = self.synthesis.dtype
+        self.synthesis.thaw()
+        try:
+            with borrowed(tuple(self.synthesis.parameters())) as parameters:
+                yield parameters
+        finally:
+            self.synthesis.freeze(dtype)
 
     def map(self, z: Tensor) -> Tensor:
         """z (B,z_dim) -> w (B,w_dim)."""

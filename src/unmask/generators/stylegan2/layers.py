@@ -146,10 +146,14 @@ class SynthesisLayer(nn.Module):
     def freeze(self, dtype: torch.dtype | None) -> None:
         """From now on compute with the weights of this moment, in `dtype` if one is given."""
         self.requires_grad_(False)
-        self.kernel = self.energy = None
+        self.thaw()
         kernel, energy = self.prepared(dtype)
         self.kernel = kernel.contiguous(memory_format=torch.channels_last)
         self.energy = energy
+
+    def thaw(self) -> None:
+        """From now on compute with the weights as they are at each call."""
+        self.kernel = self.energy = None
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, gain: float = 1.0) -> Tensor:
         """x (B,in,H,W), w (B,w_dim), noise (1 or B,1,h,w) -> (B,out,h,w), in the type of x."""

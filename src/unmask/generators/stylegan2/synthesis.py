@@ -118,6 +118,11 @@ class Synthesis(nn.Module):
         for layer in self.layers():
             layer.freeze(dtype)
 
+    def thaw(self) -> None:
+        """The contrary of `freeze`: from now on compute with the weights as they are, in their own type."""
+        for layer in self.layers():
+            layer.thaw()
+
     def forward(
         self, ws: Tensor, noise: tuple[Tensor, ...] | None = None, noise_mode: NoiseMode = NoiseMode.const
     ) -> Tensor:

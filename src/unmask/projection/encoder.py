@@ -1,0 +1,137 @@
+"""A network that tells w_plus from the visible part of a picture, in one pass.
+
+Richardson et al. 2021 ("Encoding in Style", pSp, arXiv:2008.00951) introduced encoders into W+; this one is small, sees
+where the face mask is, and was trained on the generator's own faces by scripts/train_encoder.py.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from unmask.errors import UnmaskError
+from unmask.files import atomic_path
+from unmask.projection.spaces import MAPPING_SLOPE
+
+SIZE = 128
+"""Side of the pictures the network looks at, in pixels."""
+CHANNELS = (64, 128, 224, 256)
+"""Of the features at 32, 16, 8 and 4 pixels."""
+BLOCKS = (1, 2, 2, 1)
+"""Residual blocks at each of these sizes."""
+HIDDEN = 384
+
+
+@final
+class LatentEncoder(nn.Module):
+    """A residual network (He et al. 2015) from picture and visibility to a w for each group of layers.
+
+    It answers in the whitened coordinates of P_N (see `unmask.projection.spaces`), of which it keeps its own axes:
+    principal directions are only defined up to their sign, and what one machine finds is not what another does.
+
+    Attributes:
+        groups: number of the first layer of each group, the first 0; layers of a group share their w, as in style
+            mixing (Karras et al. 2019).
+        num_ws: layers in all.
+        centre: (w_dim,) mean in P; axes: (w_dim,w_dim) principal directions in rows, each as long as its deviation.
+    """
+
+    centre: Tensor
+    axes: Tensor
+
+    def __init__(self, groups: tuple[int, ...], num_ws: int, w_dim: int = 512) -> None:
+        super().__init__()
+        self.groups = groups
+        self.num_ws = num_ws
+        self.register_buffer("centre", torch.zeros(w_dim))
+        self.register_buffer("axes", torch.eye(w_dim))
+        self.first = _convolution(16, CHANNELS[0], stride=2)
+        stages: list[nn.Module] = [ResidualBlock(CHANNELS[0]) for _ in range(BLOCKS[0])]
+        for (fine, coarse), count in zip(pairwise(CHANNELS), BLOCKS[1:], strict=True):
+            stages.append(_convolution(fine, coarse, stride=2))
+            stages += [ResidualBlock(coarse) for _ in range(count)]
+        self.stages = nn.Sequential(*stages)
+        self.hidden = nn.Linear(CHANNELS[-1] * (SIZE // 32) ** 2, HIDDEN)
+        self.last = nn.Linear(HIDDEN, len(groups) * w_dim)
+
+    def forward(self, masked: Tensor, visible: Tensor) -> Tensor:
+        """The latents expected from what is visible, a row for each group.
+
+        Args:
+            masked: (B,3,H,W) in [-1,1]; visible: (B,1,H,W), 0 where nothing may be looked at. H and W multiples of 128.
+        Returns:
+            (B,groups,w_dim), whitened.
+        """
+        seen = 1 - F.adaptive_max_pool2d(1 - visible, SIZE)
+        shown = F.adaptive_avg_pool2d(masked, SIZE) * seen
+        features = self.first(F.pixel_unshuffle(torch.cat([shown, 2 * seen - 1], 1), 2))
+        features = self.stages(features).flatten(1)
+        return self.last(F.relu(self.hidden(features))).float().unflatten(1, (len(self.groups), -1))
+
+    @torch.no_grad()
+    def w_plus(self, masked: Tensor, visible: Tensor) -> Tensor:
+        """The same as w for every layer: (B,num_ws,w_dim)."""
+        w = F.leaky_relu(self.centre + self(masked, visible) @ self.axes, MAPPING_SLOPE)
+        return w[:, self.group_of_layers()].clone()
+
+    def group_of_layers(self) -> Tensor:
+        """(num_ws,) index of each layer's group."""
+        edges = torch.tensor(self.groups[1:], device=self.centre.device)
+        return torch.bucketize(torch.arange(self.num_ws, device=self.centre.device), edges, right=True)
+
+    def save(self, path: Path, facts: dict[str, object]) -> None:
+        """As float16 safetensors, atomically; `facts` say how it was trained."""
+        tensors = {k: v.half().contiguous() for k, v in self.state_dict().items() if v.is_floating_point()}
+        shape = {"groups": list(self.groups), "num_ws": self.num_ws, "w_dim": self.centre.numel()}
+        with atomic_path(path) as temporary:
+            save_file(tensors, temporary, metadata={"shape": json.dumps(shape), "facts": json.dumps(facts)})
+
+    @staticmethod
+    def load(path: Path, num_ws: int, w_dim: int) -> LatentEncoder:
+        """The trained network for a generator with so many layers, frozen, in float32 on the CPU.
+
+        Raises:
+            UnmaskError: the file is missing, holds something else, or belongs to a generator of another shape.
+        """
+        try:
+            with safe_open(path, framework="pt") as file:
+                shape = json.loads((file.metadata() or {})["shape"])
+                tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - not a dict
+            network = LatentEncoder(tuple(shape["groups"]), shape["num_ws"], shape["w_dim"])
+            counters = {name for name, value in network.state_dict().items() if not value.is_floating_point()}
+            missing, unexpected = network.load_state_dict(tensors, strict=False)
+            if unexpected or set(missing) - counters:
+                raise KeyError(", ".join([*unexpected, *sorted(set(missing) - counters)]))
+        except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
+            raise UnmaskError(f"{path}: not a latent encoder ({error}); see scripts/train_encoder.py.") from error
+        if (network.num_ws, network.centre.numel()) != (num_ws, w_dim):
+            raise UnmaskError(
+                f"{path}: made for a generator with {network.num_ws} w of {network.centre.numel()}, but this one has "
+                f"{num_ws} of {w_dim}."
+            )
+        return network.eval().requires_grad_(False)
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions beside a short cut."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = _convolution(channels, channels)
+        self.second = nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B,C,H,W) -> the same shape."""
+        return F.relu(x + self.second(self.first(x)))
+
+
+def _convolution(channels: int, out: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(channels, out, 3, stride, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU(inplace=True))

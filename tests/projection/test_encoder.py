@@ -1,0 +1,75 @@
+"""The encoder of visible faces into w_plus: what it may look at, its file, and the layers it speaks for."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from unmask.errors import UnmaskError
+from unmask.projection.encoder import SIZE, LatentEncoder
+
+
+@pytest.fixture
+def network() -> LatentEncoder:
+    torch.manual_seed(0)
+    network = LatentEncoder((0, 2, 5), num_ws=7, w_dim=8)
+    network.centre.copy_(torch.randn(8))
+    network.axes.copy_(torch.randn(8, 8))
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)  # type: ignore[union-attr]
+    return network.eval()
+
+
+def pictures(size: int = 2 * SIZE) -> tuple[torch.Tensor, torch.Tensor]:
+    masked = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(3)) * 2 - 1
+    visible = torch.ones(2, 1, size, size)
+    visible[..., size // 2 + 1 : size - 7, size // 4 + 3 : size // 2] = 0
+    return masked, visible
+
+
+def test_every_layer_has_the_w_of_its_group(network: LatentEncoder) -> None:
+    assert network.group_of_layers().tolist() == [0, 0, 1, 1, 1, 2, 2]
+    w_plus = network.w_plus(*pictures())
+    assert w_plus.shape == (2, 7, 8)
+    assert torch.equal(w_plus[:, 0], w_plus[:, 1]) and torch.equal(w_plus[:, 2], w_plus[:, 4])
+    assert not torch.equal(w_plus[:, 1], w_plus[:, 2])
+
+
+def test_w_is_what_the_whitened_answer_stands_for(network: LatentEncoder) -> None:
+    masked, visible = pictures()
+    p = network.centre + network(masked, visible) @ network.axes
+    expected = torch.where(p > 0, p, 0.2 * p)
+    torch.testing.assert_close(network.w_plus(masked, visible)[:, [0, 2, 5]], expected)
+
+
+def test_hidden_pixels_do_not_matter(network: LatentEncoder) -> None:
+    masked, visible = pictures()
+    other = torch.where(visible > 0, masked, torch.rand_like(masked))
+    assert torch.equal(network.w_plus(masked, visible), network.w_plus(other, visible))
+    assert not torch.equal(network.w_plus(masked, visible), network.w_plus(masked.flip(3), visible))
+
+
+def test_a_picture_does_not_depend_on_its_neighbours(network: LatentEncoder) -> None:
+    masked, visible = pictures()
+    torch.testing.assert_close(network.w_plus(masked, visible)[1:], network.w_plus(masked[1:], visible[1:]))
+
+
+def test_round_trip_through_a_file(network: LatentEncoder, tmp_path: Path) -> None:
+    network.half().float().save(tmp_path / "encoder.safetensors", {"faces": 3})
+    loaded = LatentEncoder.load(tmp_path / "encoder.safetensors", 7, 8)
+    assert torch.equal(loaded.w_plus(*pictures()), network.w_plus(*pictures()))
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
+
+
+def test_another_file_is_refused_by_name(network: LatentEncoder, tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    with pytest.raises(UnmaskError, match=r"other\.safetensors: not a latent encoder .*train_encoder"):
+        LatentEncoder.load(path, 7, 8)
+    save_file({"first.0.weight": torch.zeros(1)}, path)
+    with pytest.raises(UnmaskError, match="not a latent encoder"):
+        LatentEncoder.load(path, 7, 8)
+    network.save(path, {})
+    with pytest.raises(UnmaskError, match="7 w of 8, but this one has 23 of 512"):
+        LatentEncoder.load(path, 23, 512)

@@ -23,7 +23,7 @@ WITHOUT_INFLUENCE = (
 PROCESSES = ("devices", "num_nodes")
 """A picture's result does not depend on who made it, but batch norm and dropout of a training do on its processes."""
 
-ADDED_LATER = {"evaluation.expression": False}
+ADDED_LATER = {"evaluation.expression": False, "method.num_samples": 1, "method.sample_spread": 1.0}
 """Keys that earlier versions lacked, and the value that asks for the results of those versions."""
 
 

@@ -7,7 +7,8 @@ et al. 2020 (BRGM) the latent prior for pictures with holes. The study's recipes
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import final
 
@@ -31,6 +32,7 @@ from unmask.projection.noise import NoiseMaps, random_noise
 from unmask.projection.objective import Objective, Target, Weights
 from unmask.projection.optimise import Optimised, Stage, StepHook, optimise
 from unmask.projection.regression import PictureModel, fit_picture_model
+from unmask.projection.sampling import sample_start
 from unmask.projection.schedules import Ramp
 from unmask.projection.spaces import build_space
 
@@ -47,12 +49,14 @@ class StyleGANProjection(Method):
     """Optimise w, then w_plus, of every picture against its visible part."""
 
     def __init__(self, config: StyleGANProjConfig, generator: Generator, device: torch.device, seed: int) -> None:
-        """Raises UnmaskError if the settings leave nothing to minimise."""
+        """Raises UnmaskError if the settings leave nothing to minimise or are out of range."""
         super().__init__()
         if config.lambda_pixel <= 0 and config.lambda_perceptual <= 0:
             raise UnmaskError("method.lambda_pixel and method.lambda_perceptual are both 0; set one above it.")
         if not 0 <= config.layer_shrinkage <= 1:
             raise UnmaskError(f"method.layer_shrinkage={config.layer_shrinkage}: choose from 0 to 1.")
+        if config.num_samples < 1:
+            raise UnmaskError(f"method.num_samples={config.num_samples}: choose 1 or more.")
         self.config = config
         self.generator = generator
         self.device = device
@@ -99,17 +103,37 @@ class StyleGANProjection(Method):
         return cls(config, context.load_generator(), context.device, context.seed)
 
     def unmask(self, faces: Faces, *, on_step: StepCallback | None = None) -> Reconstruction:
-        """See `Method.unmask`."""
+        """See `Method.unmask`. Several answers are found one after the other: a batch of all of them would need as many
+        times the memory, and a step compiled for another shape."""
         config = self.config
         faces = faces.to(self.device)
         visible = faces.visible if config.use_occlusion else torch.ones_like(faces.hole)
         start = self.space.from_w(self._start(faces, visible))[:, None]
+        steps = config.w_steps + config.steps
+        reporter = _Reporter(self.render, faces.ids, on_step, config.num_samples * steps)
+        found = []
+        for sample in range(config.num_samples):
+            moved = sample_start(
+                start,
+                self.space.statistics,
+                faces.ids,
+                sample=sample,
+                spread=config.sample_spread,
+                seed=self.seed,
+            )
+            found.append(self._project(faces, visible, moved, reporter, first_step=sample * steps))
+        return self._finish(faces.ids, found)
+
+    def _project(
+        self, faces: Faces, visible: Tensor, start: Tensor, reporter: _Reporter, *, first_step: int
+    ) -> _Projected:
+        """Both stages, from `start` (B,1,D) in `space`; their steps are reported from number `first_step`."""
+        config = self.config
         noise = random_noise(self.generator.noise_maps, faces.ids, self.seed) if config.optimise_noise else ()
         explore = None
         if config.w_noise > 0:
             ramp = NoiseRamp(config.w_noise, config.w_noise_ramp)
             explore = explore_with(ramp, self.space.statistics.total_std, faces.ids, self.seed)
-        reporter = _Reporter(self.render, faces.ids, on_step, config.w_steps + config.steps)
 
         def stage(latents: Tensor, noise: NoiseMaps, steps: int, lr: float, offset: int) -> Optimised:
             if steps == 0:
@@ -124,10 +148,10 @@ class StyleGANProjection(Method):
 
             return optimise(latents, losses, settings, reporter.hook(offset), noise=noise, explore=explore)
 
-        in_w = stage(start, noise, config.w_steps, config.w_lr, 0)
+        in_w = stage(start, noise, config.w_steps, config.w_lr, first_step)
         layers = in_w.latents.expand(-1, self.generator.num_active_ws, -1)
-        in_w_plus = stage(layers, in_w.noise, config.steps, config.lr, config.w_steps)
-        return self._finish(faces.ids, in_w, in_w_plus)
+        in_w_plus = stage(layers, in_w.noise, config.steps, config.lr, first_step + config.w_steps)
+        return _Projected(in_w, in_w_plus)
 
     def losses(self, latents: Tensor, noise: NoiseMaps, target: Target) -> dict[str, Tensor]:
         """latents (B,num_active_ws,D) in `space` -> what `Objective.losses` says of their pictures."""
@@ -175,28 +199,36 @@ class StyleGANProjection(Method):
             return starts.search_start(self.candidates, faces.masked, visible, best=config.search_best)
         return self.picture_model.expected_w(faces.masked, visible, ridge=config.regression_ridge)
 
-    def _finish(self, ids: tuple[str, ...], in_w: Optimised, in_w_plus: Optimised) -> Reconstruction:
-        """Leave out failed pictures; fill the layers that only act at full resolution with the last active w."""
-        failures = []
-        for picture_id, w_step, w_plus_step in zip(ids, in_w.failed_at, in_w_plus.failed_at, strict=True):
-            if w_step is not None or w_plus_step is not None:
-                stage, step = ("W", w_step) if w_step is not None else ("W+", w_plus_step)
-                reason = f"The loss was not finite at step {step} in {stage}; try a smaller method.lr or method.w_lr."
-                failures.append(Failure(picture_id, reason))
+    def _finish(self, ids: tuple[str, ...], found: Sequence[_Projected]) -> Reconstruction:
+        """Leave out pictures that failed in any of the answers; the first answer is the result."""
+        failures = _failures(ids, found)
         failed = {failure.id for failure in failures}
         keep = [i for i, picture_id in enumerate(ids) if picture_id not in failed]
-        active = in_w_plus.latents[keep]
+        first, *others = (
+            self._read(ids, keep, one.in_w_plus, full=self.config.render_full and index == 0)
+            for index, one in enumerate(found)
+        )
+        samples = torch.stack([first.raw, *(one.raw for one in others)], 1) if others else None
+        return replace(first, samples=samples, failures=failures)
+
+    def _read(self, ids: tuple[str, ...], keep: list[int], found: Optimised, *, full: bool) -> Reconstruction:
+        """Pictures number `keep`; the layers that only act at full resolution take the last active w.
+
+        Args:
+            full: keep the full-resolution render.
+        """
+        active = found.latents[keep]
         active = active.lerp(active.mean(1, keepdim=True), self.config.layer_shrinkage)
         tail = active[:, -1:].expand(-1, self.generator.num_ws - active.shape[1], -1)
         w_plus = self.space.to_w(torch.cat([active, tail], 1))
-        noise = tuple(one[keep] for one in in_w_plus.noise)
-        full = self._render_full(active, w_plus, noise)
+        noise = tuple(one[keep] for one in found.noise)
+        shrink = self.config.shrink_full
+        rendered = self._render_full(active, w_plus, noise) if full or shrink else None
         return Reconstruction(
             ids=tuple(ids[i] for i in keep),
-            raw=self._shrunk(full) if full is not None and self.config.shrink_full else self.render(active, noise),
+            raw=self._shrunk(rendered) if rendered is not None and shrink else self.render(active, noise),
             w_plus=w_plus,
-            full=full if self.config.render_full else None,
-            failures=tuple(failures),
+            full=rendered if full else None,
         )
 
     def _shrunk(self, full: Tensor) -> Tensor:
@@ -204,10 +236,8 @@ class StyleGANProjection(Method):
         return resize(full, self.generator.resolution).clamp(-1, 1)
 
     @torch.no_grad()
-    def _render_full(self, latents: Tensor, w_plus: Tensor, noise: NoiseMaps) -> Tensor | None:
-        """w_plus (N,num_ws,D) -> (N,3,R,R) in [-1,1] picture by picture, to bound the memory; None if not needed."""
-        if not (self.config.render_full or self.config.shrink_full):
-            return None
+    def _render_full(self, latents: Tensor, w_plus: Tensor, noise: NoiseMaps) -> Tensor:
+        """w_plus (N,num_ws,D) -> (N,3,R,R) in [-1,1] picture by picture, to bound the memory."""
         if self.generator.resolution == self.generator.full_resolution:
             return self.render(latents, noise)
         size = self.generator.full_resolution
@@ -218,8 +248,39 @@ class StyleGANProjection(Method):
         return torch.cat([torch.empty(0, 3, size, size, device=w_plus.device), *pictures]).clamp(-1, 1)
 
 
+@dataclass(frozen=True)
+class _Projected:
+    """One answer to each picture of a batch: what the two stages found."""
+
+    in_w: Optimised
+    in_w_plus: Optimised
+
+    def failed_at(self, row: int) -> str | None:
+        """Where picture number `row` failed, in words; None where it did not."""
+        for stage, found in (("W", self.in_w), ("W+", self.in_w_plus)):
+            step = found.failed_at[row]
+            if step is not None:
+                return f"step {step} in {stage}"
+        return None
+
+
+def _failures(ids: tuple[str, ...], found: Sequence[_Projected]) -> tuple[Failure, ...]:
+    """The pictures of which at least one answer failed, with the first one's reason."""
+    failures = []
+    for row, picture_id in enumerate(ids):
+        places = [
+            place if sample == 0 else f"{place} of sample {sample}"
+            for sample, one in enumerate(found)
+            if (place := one.failed_at(row)) is not None
+        ]
+        if places:
+            reason = f"The loss was not finite at {places[0]}; try a smaller method.lr or method.w_lr."
+            failures.append(Failure(picture_id, reason))
+    return tuple(failures)
+
+
 class _Reporter:
-    """Turns the optimiser's hook into the run's `StepCallback`, counting steps over both stages."""
+    """Turns the optimiser's hook into the run's `StepCallback`, counting steps over all stages of all answers."""
 
     def __init__(
         self,

@@ -9,9 +9,11 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.errors import ConfigCompositionException, HydraException
 from hydra.utils import get_class
+from omegaconf import OmegaConf
 
 from unmask.config import PixelLoss, RunConfig, register
 from unmask.config_dir import config_dir, sample_root
+from unmask.fingerprint import config_hash
 from unmask.methods.base import Method
 from unmask.run import typed, with_absolute_paths
 from unmask.sweep.naming import register_resolvers
@@ -112,3 +114,13 @@ def test_two_runs_in_one_second_have_two_directories() -> None:
     names = {compose("run", ["method=copy"], return_hydra_config=True).hydra.run.dir for _ in range(4)}
     assert len(names) == 4
     assert all(name.startswith("outputs/") and name.endswith("_copy") for name in names)
+
+
+def test_a_projection_of_a_version_without_samples_asks_for_the_same_results() -> None:
+    config = compose("run", ["method=stylegan_proj"])
+    older = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
+    assert isinstance(older, dict)
+    for key in ("num_samples", "sample_spread"):
+        del older["method"][key]
+    assert config_hash(OmegaConf.create(older)) == config_hash(config)
+    assert config_hash(compose("run", ["method.num_samples=2"])) != config_hash(config)

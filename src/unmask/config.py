@@ -296,6 +296,12 @@ class StyleGANProjConfig(MethodConfig):
     """Weight of the faces near by, which are to stay as they were."""
     tune_reach: float = 0.3
     """How near: this share of the way from the picture's latents to random faces."""
+    num_samples: int = 1
+    """Answers to each picture. Above 1: so many plausible faces, alike where the picture is visible, different where
+    it is hidden. The first is the answer of num_samples=1, and each takes as long."""
+    sample_spread: float = 1.0
+    """How far the starts of the other answers, and what `lambda_anchor` ties them to, lie from the first one's: normal
+    noise of this many standard deviations of `latent_space`. 1: the variety of the generator; 0: all alike."""
     shrink_full: bool = True
     """Take the result from the full-resolution render, shrunk, instead of from the low-resolution head: sharper."""
     render_full: bool = False

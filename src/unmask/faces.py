@@ -93,6 +93,8 @@ class Reconstruction:
         raw: (N,3,H,W) float32 RGB in [-1,1], what the method generated, whole picture.
         w_plus: (N,num_ws,512) float32 latents, for methods that have them.
         full: (N,3,R,R) float32 RGB in [-1,1], the generator's full-resolution render, where it was asked for.
+        samples: (N,K,3,H,W) float32 RGB in [-1,1], K > 1 answers to each picture, of which the first is `raw`, where
+            several were asked for; None where there is one. `w_plus` and `full` are of the first.
         failures: the pictures of the batch that are missing from `ids`.
     """
 
@@ -100,6 +102,7 @@ class Reconstruction:
     raw: Tensor
     w_plus: Tensor | None = None
     full: Tensor | None = None
+    samples: Tensor | None = None
     failures: tuple[Failure, ...] = ()
 
 

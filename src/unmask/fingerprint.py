@@ -26,6 +26,8 @@ PROCESSES = ("devices", "num_nodes")
 ADDED_LATER = {
     "evaluation.expression": False,
     "method.encoder": None,
+    "method.num_samples": 1,
+    "method.sample_spread": 1.0,
     "method.tune_steps": 0,
     "method.tune_lr": 3e-4,
     "method.tune_locality": 0.1,

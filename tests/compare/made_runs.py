@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from unmask.evaluation.metrics import IDENTICAL, NAMES, Measurement
+from unmask.evaluation.metrics import ALL_NAMES, IDENTICAL, Measurement
 from unmask.evaluation.records import PictureRecord, write_records
 from unmask.evaluation.summary import RunInfo, summarise
 from unmask.files import write_json
@@ -38,7 +38,7 @@ def make_run(
     names = list(ids) if ids is not None else [f"{index:05d}" for index in range(count)]
     records = []
     for index, id in enumerate(names):
-        given = {name: values[name][index] if name in values else None for name in NAMES}
+        given = {name: values[name][index] if name in values else None for name in ALL_NAMES}
         measured = {
             name: Measurement(None, IDENTICAL) if value is None else Measurement(value) for name, value in given.items()
         }

@@ -13,7 +13,7 @@ from unmask.compare.comparison import Comparison, compare
 from unmask.compare.long_csv import COLUMNS, write_long_csv
 from unmask.compare.runs import read_run
 from unmask.compare.table import markdown, terminal_table
-from unmask.evaluation.metrics import NAMES
+from unmask.evaluation.metrics import ALL_NAMES, NAMES, SAMPLE_NAMES
 
 
 @pytest.fixture
@@ -53,6 +53,26 @@ def test_the_terminal_shows_every_run_and_metric(found: Comparison) -> None:
     console.print(terminal_table(found))
     text = console.export_text()
     assert all(name in text for name in (*NAMES, "best", "ne|ar", "far", "25.38≈", "14.33*"))
+    assert not any(name in text for name in SAMPLE_NAMES)
+
+
+def test_metrics_of_several_answers_are_shown_where_a_run_has_them(tmp_path: Path) -> None:
+    values: dict[str, dict[str, list[float | None]]] = {
+        "one": {"hole/lpips": [0.2, 0.3]},
+        "six": {"hole/lpips": [0.2, 0.3], "best_of_k/hole/lpips": [0.1, 0.2], "samples/deviation_hole": [9.0, 11.0]},
+    }
+    runs = [read_run(make_run(tmp_path / name, one)) for name, one in values.items()]
+    sort = "best_of_k/hole/lpips"
+    found = compare(runs, list(values), runs[0].ids, resolution=32, sort=sort)
+    assert [row.name for row in found.rows] == ["six", "one"]
+    text = markdown(found, [], "compare.png")
+    head, _, six, one = [line.split(" | ") for line in text.splitlines() if line.startswith("|")]
+    column = head.index("best_of_k/hole/lpips ↓")
+    assert six[column].startswith("0.150 [")
+    assert one[column] == "–"
+    assert head[column + 1] == "samples/deviation_hole ↑"
+    assert "mean_of_k" not in text
+    assert terminal_table(found).row_count == len(NAMES) + 2 + 2
 
 
 def test_csv_is_long_and_complete(found: Comparison, tmp_path: Path) -> None:
@@ -61,7 +81,7 @@ def test_csv_is_long_and_complete(found: Comparison, tmp_path: Path) -> None:
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == COLUMNS
-    assert len(rows) == 3 * len(NAMES)
+    assert len(rows) == 3 * len(ALL_NAMES)
     by_key = {(row["run"], row["metric"]): row for row in rows}
     best, near, far = (by_key[name, "hole/psnr"] for name in ("best", "ne|ar", "far"))
     assert (best["best"], best["indistinguishable"], best["difference"]) == ("true", "false", "0.0")

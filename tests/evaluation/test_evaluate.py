@@ -18,7 +18,15 @@ from torch import Tensor
 from unmask.config import Blend, EvaluationConfig, OcclusionConfig, OcclusionSource
 from unmask.errors import UnmaskError
 from unmask.evaluation import EvaluationResult, RunInfo, evaluate, finished_ids
-from unmask.evaluation.metrics import ADDED_LATER, EXPRESSION_NAMES, IDENTITY_NAMES, NAMES, NO_CLEAN
+from unmask.evaluation.metrics import (
+    ADDED_LATER,
+    ALL_NAMES,
+    EXPRESSION_NAMES,
+    IDENTITY_NAMES,
+    NO_CLEAN,
+    ONE_ANSWER,
+    SAMPLE_NAMES,
+)
 from unmask.evaluation.report import TITLES
 from unmask.faces import Doubt, Faces, Failure, Reconstruction
 from unmask.images import to_uint8
@@ -125,7 +133,8 @@ def test_files_of_a_finished_run(tmp_path: Path) -> None:
     assert summary == result.to_json()
     assert summary["status"] == "complete"
     assert (summary["n"], summary["resolution"], summary["config_hash"]) == (5, SIZE, "abc")
-    assert set(summary["metrics"]) == set(NAMES)
+    assert set(summary["metrics"]) == set(ALL_NAMES)
+    assert {summary["metrics"][name]["reason"] for name in SAMPLE_NAMES} == {ONE_ANSWER}
     assert summary["metrics"]["hole/psnr"] == {"mean": None, "ci95": None, "n": 0, "reason": NO_CLEAN}
     assert summary["metrics"]["visible/max_abs_change"] == {"mean": 0.0, "ci95": [0.0, 0.0]}
     assert [row["id"] for row in rows(tmp_path)] == list(IDS)
@@ -373,7 +382,7 @@ def test_everything_is_in_one_event_file(tmp_path: Path) -> None:
     assert "metrics/hole/psnr" not in scalars  # there is no clean picture
     experiment = HParamsPluginData.FromString(reader.PluginTagToContent("hparams")["_hparams_/experiment"]).experiment
     declared = [info.name.tag for info in experiment.metric_infos]
-    assert declared == [f"metrics/{name}" for name in (*NAMES, "seconds_per_image")]
+    assert declared == [f"metrics/{name}" for name in (*ALL_NAMES, "seconds_per_image")]
     assert [(e.step, e.value) for e in reader.Scalars("losses/total")] == [(0, 2.0), (1, 3.0), (2, 4.0)]
     assert [e.value for e in reader.Scalars("losses/total/00001")] == [1.0, 2.0, 3.0]
     assert "losses/total/00004" not in scalars  # beyond grid_rows
@@ -388,7 +397,7 @@ def test_with_clean_pictures_every_metric_but_those_of_a_face_has_a_value(tmp_pa
     """The pictures are noise, so there is no face to recognise."""
     result = go(Recorder(), tmp_path, clean=True)
     for name, summary in result.metrics.items():
-        assert (summary.mean is None) == (name in (*IDENTITY_NAMES, *EXPRESSION_NAMES)), name
+        assert (summary.mean is None) == (name in (*IDENTITY_NAMES, *EXPRESSION_NAMES, *SAMPLE_NAMES)), name
     row = rows(tmp_path)[0]
     assert row["identity/arcface"] == ""
     assert "identity/arcface" in json.loads(row["reasons"])

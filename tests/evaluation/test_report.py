@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from unmask.evaluation.metrics import ADDED_LATER, EXPRESSION_NAMES, IDENTICAL, NAMES, Measurement
+import torch
+
+from unmask.evaluation.metrics import (
+    ADDED_LATER,
+    ALL_NAMES,
+    EXPRESSION_NAMES,
+    IDENTICAL,
+    NAMES,
+    ONE_ANSWER,
+    SAMPLE_NAMES,
+    Measurement,
+)
 from unmask.evaluation.ranking import best_mean
 from unmask.evaluation.records import PictureRecord, append_record, read_records, write_records
-from unmask.evaluation.report import markdown_table, terminal_table
+from unmask.evaluation.report import GridRow, grid_titles, markdown_table, terminal_table
 from unmask.evaluation.summary import EvaluationResult, RunInfo, summarise
 
 RUN = RunInfo("copy", 0, "h", 256, {})
 
 
-def record(id: str, value: float | None) -> PictureRecord:
+def record(id: str, value: float | None, *, several: bool = False) -> PictureRecord:
     one = Measurement(None, IDENTICAL) if value is None else Measurement(value)
-    return PictureRecord(id, 0.125, dict.fromkeys(NAMES, one))
+    of_all = one if several else Measurement(None, ONE_ANSWER)
+    return PictureRecord(id, 0.125, dict.fromkeys(NAMES, one) | dict.fromkeys(SAMPLE_NAMES, of_all))
 
 
-def summary_of(*values: float | None):  # type: ignore[no-untyped-def]
-    records = [record(str(index), value) for index, value in enumerate(values)]
+def summary_of(*values: float | None, several: bool = False):  # type: ignore[no-untyped-def]
+    records = [record(str(index), value, several=several) for index, value in enumerate(values)]
     result = summarise(RUN, records, (), complete=True, bootstrap_samples=50, peak_memory_mb=None)
     return result
 
@@ -31,13 +43,14 @@ def test_mean_is_over_the_pictures_with_a_value_and_the_others_are_counted() -> 
 
 def test_records_survive_the_file(tmp_path) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "metrics.csv"
-    records = (record("00001", 1 / 3), record("00002", None))
+    records = (record("00001", 1 / 3), record("00002", None), record("00003", 7.0, several=True))
     for one in records:
         append_record(path, one)
     assert read_records(path) == records
     write_records(path, records)
     assert read_records(path) == records
-    assert len(path.read_text().splitlines()) == 3
+    assert len(path.read_text().splitlines()) == 4
+    assert [one.several for one in records] == [False, False, True]
 
 
 def test_metrics_json_of_a_version_with_fewer_metrics_can_be_shown() -> None:
@@ -45,7 +58,7 @@ def test_metrics_json_of_a_version_with_fewer_metrics_can_be_shown() -> None:
     for name in EXPRESSION_NAMES:
         del plain["metrics"][name]
     result = EvaluationResult.from_json(plain)
-    assert tuple(result.metrics) == NAMES
+    assert tuple(result.metrics) == ALL_NAMES
     assert result.metrics["hole/psnr"].mean == 15.0
     assert {result.metrics[name].reason for name in EXPRESSION_NAMES} == {ADDED_LATER}
     assert "–" in markdown_table([result], EXPRESSION_NAMES)
@@ -67,3 +80,46 @@ def test_the_best_is_the_largest_or_the_smallest_and_only_where_they_differ() ->
     assert best_mean("hole/lpips", [1.0, 3.0, 2.0]) == 1.0
     assert best_mean("hole/lpips", [1.0, 1.0]) is None
     assert best_mean("hole/lpips", [1.0]) is best_mean("hole/lpips", []) is None
+
+
+def test_metrics_of_several_answers_are_in_tables_only_where_a_result_has_them() -> None:
+    one, several = summary_of(1.0, 2.0), summary_of(3.0, 4.0, several=True)
+    assert one.metrics["best_of_k/hole/psnr"].reason == ONE_ANSWER
+    assert "of_k" not in markdown_table([one])
+    assert terminal_table([one]).row_count == len(NAMES) + 2
+    assert "best_of_k/hole/lpips ↓" in markdown_table([several])
+    assert terminal_table([one, several]).row_count == len(ALL_NAMES) + 2
+    assert "–" in markdown_table([one, several]).splitlines()[2]
+
+
+def test_metrics_json_of_a_version_that_knew_only_one_answer_can_be_shown() -> None:
+    plain = summary_of(10.0, 20.0).to_json()
+    for name in SAMPLE_NAMES:
+        del plain["metrics"][name]
+    result = EvaluationResult.from_json(plain)
+    assert {result.metrics[name].reason for name in SAMPLE_NAMES} == {ADDED_LATER}
+    assert terminal_table([result]).row_count == len(NAMES) + 2
+
+
+def test_grid_columns_of_several_answers() -> None:
+    assert grid_titles(0) == grid_titles(1) == ("input", "raw", "composite", "clean")
+    assert grid_titles(2) == ("input", "raw", "composite", "sample 1", "deviation", "clean")
+    assert grid_titles(9) == (
+        "input", "raw", "composite", "sample 1", "sample 2", "sample 3", "sample 4", "deviation", "clean",
+    )  # fmt: skip
+
+
+def test_grid_cells_are_under_their_titles_and_a_lost_file_is_an_empty_one() -> None:
+    greys = [torch.full((3, 8, 8), level / 127.5 - 1) for level in range(9)]
+    masked, raw, clean, deviation, *samples = greys
+    shown = {"masked": masked, "raw": raw, "composite": samples[0], "clean": clean, "deviation": deviation}
+    for answers, given, expected in (
+        (3, samples[:3], [0, 1, 4, 5, 6, 3, 2]),
+        (3, samples[:2], [0, 1, 4, 5, None, 3, 2]),
+        (2, [], [0, 1, 4, None, 3, 2]),
+        (7, [*samples, *samples[:2]], [0, 1, 4, 5, 6, 7, 8, 3, 2]),
+        (1, [], [0, 1, 4, 2]),
+    ):
+        row = GridRow.from_tensors("00000", **shown, samples=given, answers=answers)
+        assert len(row.pictures) == len(grid_titles(answers))
+        assert [None if one is None else int(one[0, 0, 0]) for one in row.pictures] == expected

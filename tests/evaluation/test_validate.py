@@ -51,7 +51,7 @@ def darken(one: Faces) -> Reconstruction:
 def test_means_are_the_evaluations() -> None:
     notes, batches = Notes(), faces(3)
     score = validate(darken, batches, occlusion=OCCLUSION, monitor="hole/psnr", run_log=notes, step=7)
-    each = [finish(darken(one).raw, one, OCCLUSION, FaceMetrics(False, False))[1] for one in batches]
+    each = [finish(darken(one), one, OCCLUSION, FaceMetrics(False, False)).measurements for one in batches]
     expected = sum(one["hole/psnr"].value or 0 for one in each) / 3
     assert score == pytest.approx(expected)
     assert notes.scalars["validation/hole/psnr"] == score

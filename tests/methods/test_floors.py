@@ -67,8 +67,9 @@ def test_where_no_face_mask_was_found_nothing_changes() -> None:
     """occlusion=auto leaves the hole of such a picture empty."""
     batch = faces()
     empty = replace(batch, occlusion=torch.zeros_like(batch.occlusion), hole=torch.zeros_like(batch.hole))
-    made = Inpaint.build(InpaintConfig(), context()).unmask(empty)
+    made = Inpaint.build(InpaintConfig(), context()).unmask(empty[0])
     occlusion = OcclusionConfig(source=OcclusionSource.auto)
-    joined, measured = finish(made.raw[:1], empty[0], occlusion, FaceMetrics(identity=False, expression=False))
-    assert torch.equal(joined, empty.masked[:1])
+    finished = finish(made, empty[0], occlusion, FaceMetrics(identity=False, expression=False))
+    assert torch.equal(finished.composite, empty.masked[0])
+    measured = finished.measurements
     assert measured["hole/lpips"].reason == measured["hole/psnr"].reason == NO_HOLE

@@ -23,7 +23,7 @@ from unmask.compare.runs import OUTPUTS, FinishedRun, find_runs, read_run
 from unmask.compare.selection import differences_in_data, ids_to_compare, one_resolution, refuse_incomplete
 from unmask.compare.table import markdown, terminal_table
 from unmask.errors import UnmaskError
-from unmask.evaluation.metrics import NAMES
+from unmask.evaluation.metrics import ALL_NAMES
 from unmask.evaluation.report import save_grid
 from unmask.files import write_text
 
@@ -138,8 +138,8 @@ def parse(arguments: Sequence[str] | None) -> Options:
         "--out", type=Path, default=OUTPUTS / "compare", metavar="DIR", help="where to write (default: %(default)s)"
     )
     parser.add_argument(
-        "--sort", choices=NAMES, default="hole/lpips", metavar="METRIC",
-        help="metric to sort the runs by, best first (default: %(default)s); one of " + ", ".join(NAMES),
+        "--sort", choices=ALL_NAMES, default="hole/lpips", metavar="METRIC",
+        help="metric to sort the runs by, best first (default: %(default)s); one of " + ", ".join(ALL_NAMES),
     )  # fmt: skip
     parser.add_argument(
         "--rows", type=_positive, default=8, metavar="N", help="faces in the picture (default: %(default)s)"

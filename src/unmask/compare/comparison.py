@@ -9,7 +9,7 @@ import numpy as np
 
 from unmask.compare.runs import FinishedRun
 from unmask.evaluation.bootstrap import Interval, mean_interval
-from unmask.evaluation.metrics import HIGHER_IS_BETTER, NAMES
+from unmask.evaluation.metrics import ALL_NAMES, HIGHER_IS_BETTER
 from unmask.evaluation.ranking import best_mean
 from unmask.evaluation.records import PictureRecord
 from unmask.evaluation.summary import MetricSummary, summarise_metric
@@ -45,7 +45,7 @@ class Row:
         name: tells it from the others.
         run: what its directory holds.
         seconds: the median wall time of a compared picture.
-        entries: by metric, for every name of `NAMES`.
+        entries: by metric, for every name of `ALL_NAMES`.
     """
 
     name: str
@@ -74,13 +74,13 @@ def compare(
 ) -> Comparison:
     """Means and differences over exactly `ids`, which every run has; sorted by metric `sort`, runs without it last."""
     records = [_records(run, ids) for run in runs]
-    columns = {name: _entries(name, records) for name in NAMES}
+    columns = {name: _entries(name, records) for name in ALL_NAMES}
     rows = [
         Row(
             name,
             run,
             float(np.median([record.seconds for record in records[index]])),
-            {metric: columns[metric][index] for metric in NAMES},
+            {metric: columns[metric][index] for metric in ALL_NAMES},
         )
         for index, (name, run) in enumerate(zip(names, runs, strict=True))
     ]

@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 from unmask.compare.comparison import Comparison, Entry
-from unmask.evaluation.metrics import NAMES
+from unmask.evaluation.metrics import ALL_NAMES
 from unmask.files import atomic_path
 
 COLUMNS = (
@@ -24,7 +24,7 @@ def write_long_csv(comparison: Comparison, path: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for row in comparison.rows:
-            for name in NAMES:
+            for name in ALL_NAMES:
                 numbers = _cells(row.entries[name])
                 writer.writerow([row.name, row.run.result.run.method, name, *numbers, str(row.run.folder)])
 

@@ -9,8 +9,7 @@ from rich.text import Text
 
 from unmask.compare.comparison import Comparison, Entry
 from unmask.evaluation.markdown import markdown_header, markdown_row
-from unmask.evaluation.metrics import NAMES
-from unmask.evaluation.report import ABSENT_NUMBER, DIGITS, format_interval, format_number, metric_label
+from unmask.evaluation.report import ABSENT_NUMBER, DIGITS, format_interval, format_number, metric_label, shown_names
 
 INDISTINGUISHABLE = "≈"
 INCOMPLETE = "*"
@@ -20,10 +19,11 @@ FEW = 10
 
 def markdown(comparison: Comparison, notes: Sequence[str], picture: str) -> str:
     """Runs down, metrics across, in GitHub's Markdown; below it what the signs mean, `notes`, and the picture."""
-    titles = ["run", "n", *(metric_label(name) for name in NAMES), "median s/picture", "peak MB"]
+    shown = _shown(comparison)
+    titles = ["run", "n", *(metric_label(name) for name in shown), "median s/picture", "peak MB"]
     lines = [f"# Comparison of {len(comparison.rows)} runs", "", *markdown_header(titles)]
     for row in comparison.rows:
-        cells = [_markdown_cell(name, row.entries[name]) for name in NAMES]
+        cells = [_markdown_cell(name, row.entries[name]) for name in shown]
         costs = [format_number(row.seconds, 2), format_number(row.run.result.peak_memory_mb, 0)]
         lines.append(markdown_row([row.name, str(len(comparison.ids)), *cells, *costs]))
     lines += ["", " ".join(caption(comparison)), ""]
@@ -43,7 +43,7 @@ def terminal_table(comparison: Comparison) -> Table:
     table.add_column("metric", no_wrap=True)
     for row in comparison.rows:
         table.add_column(Text(row.name), justify="right")
-    for name in NAMES:
+    for name in _shown(comparison):
         table.add_row(metric_label(name), *(_terminal_cell(name, row.entries[name]) for row in comparison.rows))
     table.add_row("median s/picture", *(format_number(row.seconds, 2) for row in comparison.rows))
     table.add_row("peak MB", *(format_number(row.run.result.peak_memory_mb, 0) for row in comparison.rows))
@@ -53,7 +53,7 @@ def terminal_table(comparison: Comparison) -> Table:
 def caption(comparison: Comparison) -> list[str]:
     """What the numbers are and what the signs mean, a sentence each."""
     count = len(comparison.ids)
-    entries = [entry for row in comparison.rows for entry in row.entries.values()]
+    entries = [row.entries[name] for row in comparison.rows for name in _shown(comparison)]
     sentences = [
         f"Mean [95 % bootstrap interval] over {count} picture{'' if count == 1 else 's'} at {comparison.resolution} "
         "pixels, the same for all runs.",
@@ -68,6 +68,11 @@ def caption(comparison: Comparison) -> list[str]:
     if count < FEW:
         sentences.append("With so few pictures the intervals are too narrow.")
     return sentences
+
+
+def _shown(comparison: Comparison) -> tuple[str, ...]:
+    """The metrics of the tables."""
+    return shown_names({name: entry.summary for name, entry in row.entries.items()} for row in comparison.rows)
 
 
 def _markdown_cell(name: str, entry: Entry) -> str:

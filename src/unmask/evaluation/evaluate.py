@@ -7,15 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from unmask.config import EvaluationConfig, OcclusionConfig
 from unmask.errors import UnmaskError
+from unmask.evaluation.gallery import Gallery, make_gallery
 from unmask.evaluation.outputs import RunOutputs
 from unmask.evaluation.part import Part, together
-from unmask.evaluation.records import PictureRecord
-from unmask.evaluation.report import GridRow, draw_grid
 from unmask.evaluation.share import DecodedBatches, Share, peak_memory_mb
 from unmask.evaluation.summary import EvaluationResult, RunInfo, summarise
 from unmask.evaluation.watch import log_mean_curves
@@ -114,11 +112,17 @@ def evaluate(
         on_note=show,
     )
 
+    def draw(part: Part) -> Gallery | None:
+        gallery = make_gallery(part.records[: config.grid_rows], batches, outputs)
+        if gallery is not None:
+            outputs.write_grid(gallery.grid)
+        return gallery
+
     def write_incomplete() -> None:
         part = together([replace(share.part, records=outputs.finished())], ids)
         outputs.write_summary(result(part, complete=False).to_json())
         outputs.bring_together(part.records)
-        _write_grid(part.records[: config.grid_rows], batches, outputs)
+        draw(part)
         run_log.flush()
 
     try:
@@ -133,8 +137,7 @@ def evaluate(
         outputs.bring_together(whole.records)
         log_mean_curves(whole.curves, run_log)
         final = result(whole, complete=True)
-        grid = _write_grid(whole.records[: config.grid_rows], batches, outputs)
-        _report(final, grid, run_log)
+        _report(final, draw(whole), run_log)
         outputs.write_summary(final.to_json())
     except BaseException as error:
         # Ctrl-C included: whatever happened, leave a directory that says what is in it
@@ -147,29 +150,15 @@ def evaluate(
     return final
 
 
-def _report(result: EvaluationResult, grid: np.ndarray | None, run_log: RunLog) -> None:
+def _report(result: EvaluationResult, gallery: Gallery | None, run_log: RunLog) -> None:
     """TensorBoard's summary of a finished evaluation."""
-    if grid is not None:
-        run_log.image("pictures/grid", from_uint8(grid), 0)
+    if gallery is not None:
+        run_log.image("pictures/grid", from_uint8(gallery.grid), 0)
+        for id, strip in gallery.strips.items():
+            run_log.image(f"pictures/samples/{id}", from_uint8(strip), 0)
     means = {name: summary.mean for name, summary in result.metrics.items()}
     run_log.hparams(result.run.settings, means | {"seconds_per_image": result.seconds_per_image})
     run_log.flush()
-
-
-def _write_grid(records: Sequence[PictureRecord], batches: Batches, outputs: RunOutputs) -> np.ndarray | None:
-    """A row for each of the pictures, whichever process and start of the run made them; None for no picture."""
-    rows = []
-    for faces in batches([record.id for record in records]):
-        for index, id in enumerate(faces.ids):
-            one = faces[index]
-            raw, joined = outputs.load_pictures(id)
-            clean = None if one.clean is None else one.clean[0]
-            rows.append(GridRow.from_tensors(id, masked=one.masked[0], raw=raw, composite=joined, clean=clean))
-    if not rows:
-        return None
-    grid = draw_grid(rows)
-    outputs.write_grid(grid)
-    return grid
 
 
 def _leave_incomplete(write: Callable[[], None]) -> None:

@@ -42,7 +42,21 @@ NAMES = (
     "expression/smile",
     "raw_visible/psnr",
 )
-"""Every metric; of the composite unless the name says raw."""
+"""Every metric of an answer; of the composite unless the name says raw."""
+
+SAMPLE_NAMES = (
+    "best_of_k/hole/psnr",
+    "best_of_k/hole/lpips",
+    "best_of_k/identity/arcface",
+    "mean_of_k/hole/psnr",
+    "mean_of_k/hole/lpips",
+    "mean_of_k/identity/arcface",
+    "samples/deviation_hole",
+    "samples/deviation_raw_visible",
+)
+"""Every metric of several answers to one picture; see `unmask.evaluation.samples`."""
+
+ALL_NAMES = (*NAMES, *SAMPLE_NAMES)
 
 HIGHER_IS_BETTER = {
     "whole/psnr": True,
@@ -56,6 +70,14 @@ HIGHER_IS_BETTER = {
     "expression/mouth_width": False,
     "expression/smile": False,
     "raw_visible/psnr": True,
+    "best_of_k/hole/psnr": True,
+    "best_of_k/hole/lpips": False,
+    "best_of_k/identity/arcface": True,
+    "mean_of_k/hole/psnr": True,
+    "mean_of_k/hole/lpips": False,
+    "mean_of_k/identity/arcface": True,
+    "samples/deviation_hole": True,  # the aim is variety, but among answers that are good one by one
+    "samples/deviation_raw_visible": False,
 }
 
 NO_CLEAN = "there is no clean picture to compare with"
@@ -65,6 +87,7 @@ IDENTICAL = "the pictures are identical, so the PSNR is infinite"
 NO_FACE = "no face was found in the clean picture"
 IDENTITY_OFF = "evaluation.identity is false"
 EXPRESSION_OFF = "evaluation.expression is false"
+ONE_ANSWER = "the method gives one answer (method.num_samples is 1)"
 ADDED_LATER = "this metric was added after the run"
 
 IDENTITY_NAMES = ("identity/arcface",)

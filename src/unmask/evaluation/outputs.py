@@ -8,9 +8,11 @@ the first process brings all rows together in metrics.csv.
 from __future__ import annotations
 
 import json
+import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,10 @@ import numpy as np
 from torch import Tensor
 
 from unmask.errors import UnmaskError
+from unmask.evaluation.finish import Finished
 from unmask.evaluation.records import PictureRecord, append_record, read_records, write_records
 from unmask.evaluation.report import save_grid
+from unmask.evaluation.samples import deviation, deviation_picture
 from unmask.faces import Reconstruction
 from unmask.files import atomic_path, write_json
 from unmask.images import load_image, save_image
@@ -27,6 +31,21 @@ from unmask.images import load_image, save_image
 TABLE = "metrics.csv"
 SHARED_WITHIN_S = 60.0
 """How long a network's disk may take to show one machine what another wrote, in seconds."""
+
+
+@dataclass(frozen=True)
+class WrittenPictures:
+    """The files of a finished picture, (3,H,W) in [-1,1].
+
+    Attributes:
+        samples: the composites of all answers; empty where there is one.
+        deviation: how far these differ, see `unmask.evaluation.samples.deviation_picture`; None where there is one.
+    """
+
+    raw: Tensor
+    composite: Tensor
+    samples: tuple[Tensor, ...] = ()
+    deviation: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -73,13 +92,18 @@ class RunOutputs:
         if _tables_of_others(self.folder):
             _writing(self.folder, lambda: self._write_table(records))
 
-    def write_picture(self, made: Reconstruction, composite: Tensor, record: PictureRecord) -> None:
+    def write_picture(self, made: Reconstruction, finished: Finished, record: PictureRecord) -> None:
         """The files of one picture (batches of one), and last its row, which says that they are all there."""
-        _writing(self.folder, lambda: self._write_picture(made, composite, record))
+        _writing(self.folder, lambda: self._write_picture(made, finished, record))
 
-    def load_pictures(self, id: str) -> tuple[Tensor, Tensor]:
-        """Raw and composite of a finished picture, (3,H,W) in [-1,1]."""
-        return load_image(_raw(self.folder, id)), load_image(_composite(self.folder, id))
+    def load_pictures(self, record: PictureRecord) -> WrittenPictures:
+        """The files of a finished picture."""
+        id = record.id
+        raw, composite = load_image(_raw(self.folder, id)), load_image(_composite(self.folder, id))
+        if not record.several:
+            return WrittenPictures(raw, composite)
+        samples = tuple(load_image(path) for path in _written_samples(self.folder, id))
+        return WrittenPictures(raw, composite, samples, load_image(_deviation(self.folder, id)))
 
     def write_grid(self, grid: np.ndarray) -> None:
         """grid.png, from (H,W,3) uint8."""
@@ -89,9 +113,10 @@ class RunOutputs:
         """metrics.json."""
         _writing(self.folder, lambda: write_json(self.folder / "metrics.json", summary))
 
-    def _write_picture(self, made: Reconstruction, composite: Tensor, record: PictureRecord) -> None:
+    def _write_picture(self, made: Reconstruction, finished: Finished, record: PictureRecord) -> None:
         save_image(made.raw[0], _raw(self.folder, record.id))
-        save_image(composite[0], _composite(self.folder, record.id))
+        save_image(finished.composite, _composite(self.folder, record.id))
+        self._write_samples(finished, record.id)
         if made.full is not None:
             save_image(made.full[0], self.folder / "full" / f"{record.id}.png")
         if made.w_plus is not None:
@@ -100,6 +125,14 @@ class RunOutputs:
             with atomic_path(self.folder / "latents" / f"{record.id}.safetensors") as temporary:
                 save_file({"w_plus": made.w_plus[0].contiguous()}, temporary)
         append_record(self.table, record)
+
+    def _write_samples(self, finished: Finished, id: str) -> None:
+        shutil.rmtree(_samples(self.folder, id), ignore_errors=True)  # whatever an earlier start left there
+        if finished.samples is None:
+            return
+        for index, sample in enumerate(finished.samples):
+            save_image(sample, _sample(self.folder, id, index))
+        save_image(deviation_picture(deviation(finished.samples)), _deviation(self.folder, id))
 
     def _write_table(self, records: Sequence[PictureRecord]) -> None:
         write_records(self.folder / TABLE, records)
@@ -118,11 +151,7 @@ def finished_records(folder: Path, config_hash: str | None = None) -> tuple[Pict
         return ()
     tables = (folder / TABLE, *_tables_of_others(folder))
     records = {record.id: record for table in tables for record in read_records(table)}
-    return tuple(
-        record
-        for record in records.values()
-        if _raw(folder, record.id).is_file() and _composite(folder, record.id).is_file()
-    )
+    return tuple(record for record in records.values() if all(path.is_file() for path in _files(folder, record)))
 
 
 def _tables_of_others(folder: Path) -> list[Path]:
@@ -143,6 +172,30 @@ def _raw(folder: Path, id: str) -> Path:
 
 def _composite(folder: Path, id: str) -> Path:
     return folder / "composite" / f"{id}.png"
+
+
+def _samples(folder: Path, id: str) -> Path:
+    return folder / "samples" / id
+
+
+def _sample(folder: Path, id: str, index: int) -> Path:
+    return _samples(folder, id) / f"{index}.png"
+
+
+def _deviation(folder: Path, id: str) -> Path:
+    return folder / "deviation" / f"{id}.png"
+
+
+def _written_samples(folder: Path, id: str) -> Iterator[Path]:
+    """Counted up: a killed process may have left a temporary file beside them."""
+    return takewhile(Path.is_file, (_sample(folder, id, index) for index in count()))
+
+
+def _files(folder: Path, record: PictureRecord) -> tuple[Path, ...]:
+    """Without which a picture is not finished."""
+    of_all = (_raw(folder, record.id), _composite(folder, record.id))
+    of_several = (_sample(folder, record.id, 0), _deviation(folder, record.id))
+    return (*of_all, *of_several) if record.several else of_all
 
 
 def _writing(folder: Path, write: Callable[[], None]) -> None:

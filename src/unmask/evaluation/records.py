@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unmask.evaluation.metrics import ADDED_LATER, NAMES, Measurement
+from unmask.evaluation.metrics import ADDED_LATER, ALL_NAMES, SAMPLE_NAMES, Measurement
 from unmask.files import atomic_path
 
-COLUMNS = ("id", "seconds", *NAMES, "reasons")
+COLUMNS = ("id", "seconds", *ALL_NAMES, "reasons")
 DOUBT = "occlusion"
 """Name under which ``reasons`` holds a doubt about the occlusion."""
 
@@ -30,6 +30,11 @@ class PictureRecord:
     seconds: float
     measurements: Mapping[str, Measurement]
     doubt: str | None = None
+
+    @property
+    def several(self) -> bool:
+        """Whether the method gave several answers: a picture has a hidden or a visible part, in which they differ."""
+        return any(self.measurements[name].value is not None for name in SAMPLE_NAMES)
 
 
 def append_record(path: Path, record: PictureRecord) -> None:
@@ -77,7 +82,7 @@ def read_records(path: Path) -> tuple[PictureRecord, ...]:
 
 def _with_later_metrics(row: dict[str, str]) -> dict[str, str]:
     """The row with an empty cell, and the reason, for every metric that its file's version did not know."""
-    later = [name for name in NAMES if name not in row]
+    later = [name for name in ALL_NAMES if name not in row]
     if not later or row.get("reasons") is None:
         return row
     reasons = json.loads(row["reasons"] or "{}") | dict.fromkeys(later, ADDED_LATER)
@@ -89,14 +94,14 @@ def record_from_row(row: Sequence[str]) -> PictureRecord:
     cells = dict(zip(COLUMNS, row, strict=True))
     reasons = json.loads(cells["reasons"]) if cells["reasons"] else {}
     measurements = {
-        name: Measurement(float(cells[name])) if cells[name] else Measurement(None, reasons[name]) for name in NAMES
+        name: Measurement(float(cells[name])) if cells[name] else Measurement(None, reasons[name]) for name in ALL_NAMES
     }
     return PictureRecord(cells["id"], float(cells["seconds"]), measurements, reasons.get(DOUBT))
 
 
 def row_of(record: PictureRecord) -> list[str]:
     """The cells of `COLUMNS`, which hold everything, numbers to the last bit."""
-    values = [record.measurements[name].value for name in NAMES]
+    values = [record.measurements[name].value for name in ALL_NAMES]
     reasons = {name: m.reason for name, m in record.measurements.items() if m.reason is not None}
     if record.doubt is not None:
         reasons[DOUBT] = record.doubt

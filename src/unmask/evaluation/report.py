@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +12,14 @@ from rich.table import Table
 from torch import Tensor
 
 from unmask.evaluation.markdown import markdown_header, markdown_row
-from unmask.evaluation.metrics import HIGHER_IS_BETTER, NAMES
+from unmask.evaluation.metrics import HIGHER_IS_BETTER, NAMES, SAMPLE_NAMES
 from unmask.evaluation.summary import EvaluationResult, MetricSummary
 from unmask.files import atomic_path
 from unmask.images import to_uint8
 
 TITLES = ("input", "raw", "composite", "clean")
+SAMPLE_COLUMNS = 4
+"""At most this many answers beside the first have a column in the grid."""
 CELL_LIMIT = 512
 """Larger pictures are scaled down to this side in the grid, in pixels."""
 GAP = 4
@@ -36,6 +38,14 @@ DIGITS = {
     "expression/mouth_width": 3,
     "expression/smile": 3,
     "raw_visible/psnr": 2,
+    "best_of_k/hole/psnr": 2,
+    "best_of_k/hole/lpips": 3,
+    "best_of_k/identity/arcface": 3,
+    "mean_of_k/hole/psnr": 2,
+    "mean_of_k/hole/lpips": 3,
+    "mean_of_k/identity/arcface": 3,
+    "samples/deviation_hole": 1,
+    "samples/deviation_raw_visible": 1,
 }
 
 
@@ -47,10 +57,44 @@ class GridRow:
     pictures: tuple[np.ndarray | None, ...]
 
     @classmethod
-    def from_tensors(cls, id: str, *, masked: Tensor, raw: Tensor, composite: Tensor, clean: Tensor | None) -> GridRow:
-        """Pictures (3,H,W) in [-1,1], for the columns `TITLES`."""
-        pictures = (masked, raw, composite, clean)
+    def from_tensors(
+        cls,
+        id: str,
+        *,
+        masked: Tensor,
+        raw: Tensor,
+        composite: Tensor,
+        clean: Tensor | None,
+        samples: Sequence[Tensor] = (),
+        deviation: Tensor | None = None,
+        answers: int = 1,
+    ) -> GridRow:
+        """Pictures (3,H,W) in [-1,1], for the columns `grid_titles(answers)`.
+
+        Args:
+            samples: the composites of all answers, `composite` the first; only looked at where there are several.
+            deviation: how far they differ, as a picture.
+        """
+        pictures: list[Tensor | None] = [masked, raw, composite]
+        if answers > 1:
+            of_all: list[Tensor | None] = [*samples, *[None] * (answers - len(samples))]
+            pictures += [*of_all[1 : 1 + SAMPLE_COLUMNS], deviation]
+        pictures.append(clean)
         return cls(id, tuple(None if picture is None else to_uint8(picture) for picture in pictures))
+
+
+def grid_titles(answers: int) -> tuple[str, ...]:
+    """The columns of a grid of faces with so many answers each."""
+    if answers < 2:
+        return TITLES
+    *before, clean = TITLES
+    return (*before, *_sample_titles(min(answers - 1, SAMPLE_COLUMNS)), clean)
+
+
+def sample_strip(id: str, samples: Sequence[Tensor], deviation: Tensor) -> np.ndarray:
+    """All composites of one face and their deviation side by side: pictures (3,H,W) in [-1,1] -> (H,W,3) uint8."""
+    row = GridRow(id, tuple(to_uint8(picture) for picture in (*samples, deviation)))
+    return draw_grid([row], ("composite", *_sample_titles(len(samples) - 1)))
 
 
 def draw_grid(rows: Sequence[GridRow], titles: Sequence[str] = TITLES) -> np.ndarray:
@@ -122,15 +166,16 @@ def terminal_table(results: Sequence[EvaluationResult]) -> Table:
     table.add_column("metric", no_wrap=True)
     for result in results:
         table.add_column(f"{result.run.method} (n={result.n})", justify="right")
-    for name in NAMES:
+    for name in shown_names(result.metrics for result in results):
         table.add_row(metric_label(name), *(format_metric(name, result.metrics[name]) for result in results))
     table.add_row("seconds per picture", *(format_number(result.seconds_per_image, 2) for result in results))
     table.add_row("peak memory, MB", *(format_number(result.peak_memory_mb, 0) for result in results))
     return table
 
 
-def markdown_table(results: Sequence[EvaluationResult], names: Sequence[str] = NAMES) -> str:
-    """Results down, metrics across, in GitHub's Markdown."""
+def markdown_table(results: Sequence[EvaluationResult], names: Sequence[str] | None = None) -> str:
+    """Results down, metrics across, in GitHub's Markdown; without `names` those of `shown_names`."""
+    names = shown_names(result.metrics for result in results) if names is None else names
     header = ["method", "n", *(metric_label(name) for name in names), "s per picture", "peak MB"]
     lines = markdown_header(header)
     for result in results:
@@ -143,6 +188,13 @@ def markdown_table(results: Sequence[EvaluationResult], names: Sequence[str] = N
         ]
         lines.append(markdown_row(cells))
     return "\n".join(lines) + "\n"
+
+
+def shown_names(summaries: Iterable[Mapping[str, MetricSummary]]) -> tuple[str, ...]:
+    """The metrics that belong into a table of these results: all, but those of several answers only where one has a
+    value."""
+    found = {name for one in summaries for name, summary in one.items() if summary.mean is not None}
+    return (*NAMES, *(name for name in SAMPLE_NAMES if name in found))
 
 
 def format_metric(name: str, summary: MetricSummary) -> str:
@@ -166,6 +218,11 @@ def format_number(value: float | None, digits: int) -> str:
 def metric_label(name: str) -> str:
     """The name of a metric with an arrow towards the better."""
     return f"{name} {'↑' if HIGHER_IS_BETTER[name] else '↓'}"
+
+
+def _sample_titles(others: int) -> tuple[str, ...]:
+    """Of that many answers beside the first, and of the deviation of all."""
+    return (*(f"sample {index}" for index in range(1, others + 1)), "deviation")
 
 
 def _font(cell: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

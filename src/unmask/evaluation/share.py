@@ -90,12 +90,12 @@ class Share:
             )
             self._failures += reconstruction.failures
             for one, made in _pair(faces, reconstruction, self._failures):
-                joined, measurements = finish(made.raw, one, self._occlusion, FaceMetrics.of(self._config))
+                finished = finish(made, one, self._occlusion, FaceMetrics.of(self._config))
                 doubt = one.doubts[0].reason if one.doubts else None
                 if doubt is not None:
                     logger.warning("Doubtful occlusion of %s: %s", one.ids[0], doubt)
-                record = PictureRecord(one.ids[0], seconds / len(faces), measurements, doubt)
-                self._outputs.write_picture(made, joined, record)
+                record = PictureRecord(one.ids[0], seconds / len(faces), finished.measurements, doubt)
+                self._outputs.write_picture(made, finished, record)
                 self._records.append(record)
             self._processes.advance(len(faces))
             self._on_note("")
@@ -136,6 +136,7 @@ def _timed(
             raw=made.raw.detach().cpu(),
             w_plus=None if made.w_plus is None else made.w_plus.detach().cpu(),
             full=None if made.full is None else made.full.detach().cpu(),
+            samples=None if made.samples is None else made.samples.detach().cpu(),
         ),
         seconds,
     )
@@ -146,8 +147,13 @@ def _pair(faces: Faces, made: Reconstruction, failures: list[Failure]) -> Iterab
     accounted = {*made.ids, *(failure.id for failure in made.failures)}
     assert accounted == set(faces.ids), f"the method got {faces.ids} and returned {sorted(accounted)}"
     assert made.raw.shape == (len(made.ids), *faces.masked.shape[1:]), f"raw is {tuple(made.raw.shape)}"
+    if made.samples is not None:
+        count = made.samples.shape[1]
+        assert made.samples.shape == (len(made.ids), count, *faces.masked.shape[1:]), f"{tuple(made.samples.shape)}"
+        assert count > 1, "one answer is raw alone"
     for row, id in enumerate(made.ids):
-        if not bool(made.raw[row].isfinite().all()):
+        answers = made.raw[row] if made.samples is None else made.samples[row]
+        if not bool(answers.isfinite().all()):
             failures.append(Failure(id, NOT_FINITE))
             continue
         one = slice(row, row + 1)
@@ -158,5 +164,6 @@ def _pair(faces: Faces, made: Reconstruction, failures: list[Failure]) -> Iterab
                 made.raw[one],
                 None if made.w_plus is None else made.w_plus[one],
                 None if made.full is None else made.full[one],
+                None if made.samples is None else made.samples[one],
             ),
         )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from unmask.evaluation.bootstrap import mean_interval
-from unmask.evaluation.metrics import ADDED_LATER, NAMES
+from unmask.evaluation.metrics import ADDED_LATER, ALL_NAMES
 from unmask.evaluation.records import PictureRecord
 from unmask.faces import Doubt, Failure
 
@@ -67,7 +67,7 @@ class EvaluationResult:
             processes the pictures together took less; None where no picture was finished.
         peak_memory_mb: most memory a process held (on CUDA: most that torch allocated there), in 2^20 bytes; None
             where the system does not say.
-        metrics: a summary for every name of `NAMES`.
+        metrics: a summary for every name of `ALL_NAMES`.
         failures: pictures that were not finished, and why.
         doubts: finished pictures whose occlusion may be wrong, and why; "warnings" in metrics.json.
     """
@@ -103,7 +103,7 @@ class EvaluationResult:
 
         Metrics that an older version did not know have no mean.
         """
-        later = dict.fromkeys(NAMES, MetricSummary(None, None, 0, ADDED_LATER))
+        later = dict.fromkeys(ALL_NAMES, MetricSummary(None, None, 0, ADDED_LATER))
         run = RunInfo(plain["method"], plain["seed"], plain["config_hash"], plain["resolution"], {})
         return cls(
             run,
@@ -133,7 +133,7 @@ def summarise(
         n=len(records),
         seconds_per_image=float(np.mean([record.seconds for record in records])) if records else None,
         peak_memory_mb=peak_memory_mb,
-        metrics={name: summarise_metric(name, records, bootstrap_samples, run.seed) for name in NAMES},
+        metrics={name: summarise_metric(name, records, bootstrap_samples, run.seed) for name in ALL_NAMES},
         failures=tuple(failures),
         doubts=tuple(Doubt(record.id, record.doubt) for record in records if record.doubt is not None),
     )

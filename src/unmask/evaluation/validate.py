@@ -43,17 +43,19 @@ def validate(
     for faces in batches:
         made = unmask(faces)
         for index in range(len(faces)):
-            one, raw = faces[index], made.raw[index : index + 1].cpu()
-            joined, measured = finish(raw, one.to("cpu"), occlusion, FaceMetrics.for_monitor(monitor))
-            for name, measurement in measured.items():
+            one, raw = faces[index].to("cpu"), made.raw[index : index + 1].cpu()
+            finished = finish(Reconstruction(one.ids, raw), one, occlusion, FaceMetrics.for_monitor(monitor))
+            for name in NAMES:
+                measurement = finished.measurements[name]
                 if measurement.value is not None:
                     values[name].append(measurement.value)
                 elif name == monitor and measurement.reason is not None:
                     reasons.add(measurement.reason)
             if len(rows) < GRID_ROWS:
                 clean = None if one.clean is None else one.clean[0]
+                joined = finished.composite
                 rows.append(
-                    GridRow.from_tensors(one.ids[0], masked=one.masked[0], raw=raw[0], composite=joined[0], clean=clean)
+                    GridRow.from_tensors(one.ids[0], masked=one.masked[0], raw=raw[0], composite=joined, clean=clean)
                 )
     means = {name: float(np.mean(numbers)) for name, numbers in values.items() if numbers}
     for name, mean in means.items():

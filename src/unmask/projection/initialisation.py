@@ -1,0 +1,105 @@
+"""From `method.init` to the latents a projection starts from."""
+
+from __future__ import annotations
+
+import logging
+from functools import cached_property
+from pathlib import Path
+from typing import final
+
+import torch
+from torch import Tensor
+
+from unmask.config import Init, StyleGANProjConfig
+from unmask.errors import UnmaskError
+from unmask.faces import Faces
+from unmask.generators.base import Generator
+from unmask.images import resize
+from unmask.projection import starts
+from unmask.projection.encoder import LatentEncoder
+from unmask.projection.latents import LatentStatistics
+from unmask.projection.regression import PictureModel, fit_picture_model
+
+log = logging.getLogger(__name__)
+
+CANDIDATE_SIZE = 64
+"""Thumbnails of the random faces a start is chosen from, in pixels."""
+MODEL_SIZE, MODEL_COMPONENTS = 32, 400
+"""Size and components of a picture model fitted to them."""
+
+
+@final
+class Initialisation:
+    """What the starts of a run share, made at first use."""
+
+    def __init__(
+        self,
+        config: StyleGANProjConfig,
+        generator: Generator,
+        statistics: LatentStatistics,
+        device: torch.device,
+        seed: int,
+    ) -> None:
+        """`statistics`: of w."""
+        self.config = config
+        self.generator = generator
+        self.statistics = statistics
+        self.device = device
+        self.seed = seed
+
+    def start(self, faces: Faces, visible: Tensor) -> Tensor:
+        """One w for all layers, (B,1,w_dim), or one for each that acts, (B,num_active_ws,w_dim).
+
+        Args:
+            visible: (B,1,H,W), 1 where pixels of `faces.masked` may be looked at.
+        Raises:
+            UnmaskError: see `encoder`.
+        """
+        config = self.config
+        if config.init is Init.encoder:
+            return self.encoder.w_plus(faces.masked, visible)[:, : self.generator.num_active_ws]
+        if config.init is Init.mean:
+            w = starts.mean_start(self.statistics, faces.ids)
+        elif config.init is Init.random:
+            w = starts.random_start(self.generator, self.device, faces.ids, self.seed)
+        elif config.init is Init.search:
+            w = starts.search_start(self.candidates, faces.masked, visible, best=config.search_best)
+        else:
+            w = self.picture_model.expected_w(faces.masked, visible, ridge=config.regression_ridge)
+        return w[:, None]
+
+    @cached_property
+    def candidates(self) -> starts.Candidates:
+        """The random faces of init=search; they cost seconds, once a run."""
+        log.info("Rendering %d random faces to start from", self.config.candidates)
+        return starts.render_candidates(
+            self.generator,
+            self.statistics,
+            count=self.config.candidates,
+            truncation_psi=self.config.candidates_psi,
+            size=CANDIDATE_SIZE,
+            seed=self.seed,
+        )
+
+    @cached_property
+    def picture_model(self) -> PictureModel:
+        """The model of init=regression: the one that ships with the generator, or one fitted to the candidates."""
+        path = self.generator.picture_model_path
+        if path is not None:
+            return PictureModel.load(path).to(self.device)
+        return fit_picture_model(self.candidates.w, resize(self.candidates.thumbnails, MODEL_SIZE), MODEL_COMPONENTS)
+
+    @cached_property
+    def encoder(self) -> LatentEncoder:
+        """The network of init=encoder.
+
+        Raises:
+            UnmaskError: there is none for this generator, or the file holds something else.
+        """
+        path = self.generator.encoder_path if self.config.encoder is None else Path(self.config.encoder)
+        if path is None:
+            raise UnmaskError(
+                "method.init=encoder: no encoder ships for this generator or its checkpoint. Name one with "
+                "method.encoder, or choose another method.init."
+            )
+        return LatentEncoder.load(path, self.generator.num_ws, self.generator.w_dim).to(self.device)

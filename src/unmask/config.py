@@ -300,8 +300,8 @@ class StyleGANProjConfig(MethodConfig):
     """Answers to each picture. Above 1: so many plausible faces, alike where the picture is visible, different where
     it is hidden. The first is the answer of num_samples=1, and each takes as long."""
     sample_spread: float = 1.0
-    """How far the starts of the other answers, and what `lambda_anchor` ties them to, lie from the first one's: normal
-    noise of this many standard deviations of `latent_space`. 1: the variety of the generator; 0: all alike."""
+    """The other answers start from draws of what the visible pixels leave open, and are tied to them by
+    `lambda_anchor`; this multiplies how far they are drawn from the first. 0: all alike."""
     shrink_full: bool = True
     """Take the result from the full-resolution render, shrunk, instead of from the low-resolution head: sharper."""
     render_full: bool = False

@@ -15,7 +15,6 @@ from unmask.faces import Faces
 from unmask.generators.base import Generator
 from unmask.methods.base import StepReport
 from unmask.methods.stylegan_proj import StyleGANProjection
-from unmask.projection.sampling import sample_start
 
 CPU = torch.device("cpu")
 CONFIG = StyleGANProjConfig(
@@ -84,31 +83,14 @@ def test_noise_maps_start_alike_in_all_answers() -> None:
     assert spread.samples is not None and not torch.equal(spread.samples[:, 1], several.raw)
 
 
-def test_answers_are_samples_of_the_posterior_as_far_as_the_optimiser_goes(linear: LinearGenerator) -> None:
-    """Of one picture under many names; what Adam finds, against the minimiser in closed form."""
-    count, spread = 200, 0.4
-    ids = tuple(f"{index:05d}" for index in range(count))
-    one = people(linear, ("a",))
-    faces = Faces(ids, *(part.expand(count, -1, -1, -1) for part in (one.masked, one.occlusion, one.hole)))
-    projection = method(
-        linear, num_samples=2, sample_spread=spread, w_steps=500, steps=0, w_lr=0.1, rampdown=0.9, shrink_full=False
-    )
-    found = projection.unmask(faces).samples
-    assert found is not None and found.abs().max() < 1, "nothing was clamped"
-
-    statistics = projection.space.statistics
-    linear_in_w = linear.basis.sum(0)  # (6,3,16,16): in W all layers have one w
-    seen = linear_in_w[..., 0, 0].T  # the four visible pixels are alike
-    data = CONFIG.lambda_pixel / 3 * seen.T @ seen
-    prior = CONFIG.lambda_anchor / linear.w_dim * torch.diag(statistics.std**-2)
-    pull = torch.linalg.solve(data + prior, prior)  # the posterior's covariance, in units of the prior's
-    drawn = sample_start(torch.zeros(count, 1, 6), statistics, ids, sample=1, spread=spread, seed=0)[:, 0]
-    expected = torch.einsum("bd,dchw->bchw", drawn @ pull.T, linear_in_w)
-    differences = found[:, 1] - found[:, 0]
-    torch.testing.assert_close(differences, expected, atol=0.02, rtol=0)
-
-    hidden = one.hole[0] > 0
-    assert differences[:, hidden.expand(3, -1, -1)].std() > 4 * differences[:, ~hidden.expand(3, -1, -1)].std()
+def test_answers_agree_where_the_picture_is_seen_and_differ_where_it_is_hidden(
+    linear: LinearGenerator, faces: Faces
+) -> None:
+    found = method(linear, num_samples=4, shrink_full=False).unmask(faces).samples
+    assert found is not None
+    hidden = (faces.hole > 0).expand(-1, 3, -1, -1)
+    deviation = found.std(1)
+    assert deviation[hidden].mean() > 4 * deviation[~hidden].mean()
 
 
 def test_an_answer_does_not_depend_on_its_neighbours_and_differs_from_theirs(

@@ -1,71 +1,81 @@
-"""The draws of several answers against their closed form, and what a linear generator makes of them."""
+"""The draws of several answers against the posterior in closed form."""
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from unmask.projection.latents import LatentStatistics
-from unmask.projection.sampling import sample_start
+from linear_generator import LinearGenerator
+from unmask.projection.regression import PictureModel, fit_picture_model
+from unmask.projection.sampling import draw_move
 from unmask.projection.starts import picture_seed
 
-DIM = 6
-STATISTICS = LatentStatistics(mean=torch.full((DIM,), 9.0), std=torch.tensor([1.0, 2.0, 0.5, 1.0, 0.1, 3.0]))
+SIZE = LinearGenerator.resolution
+RIDGE = 1e-3
 MANY = tuple(f"{index:05d}" for index in range(4000))
 
 
+@pytest.fixture(scope="module")
+def model() -> PictureModel:
+    """Of the linear generator, whose pictures have six components."""
+    generator = LinearGenerator()
+    w = generator.map(torch.randn(200, generator.z_dim, generator=torch.Generator().manual_seed(1)))
+    return fit_picture_model(w, generator.synthesize(w[:, None].expand(-1, generator.num_ws, -1)), components=6)
+
+
+def seen(count: int = 1) -> torch.Tensor:
+    """All but the upper left corner hidden: four pixels, three numbers, for six components."""
+    visible = torch.zeros(count, 1, SIZE, SIZE)
+    visible[..., :2, :2] = 1
+    return visible
+
+
 def draw(
-    ids: tuple[str, ...], sample: int, *, spread: float = 1.0, seed: int = 0, start: torch.Tensor | None = None
+    model: PictureModel, ids: tuple[str, ...], sample: int = 1, *, spread: float = 1.0, seed: int = 0
 ) -> torch.Tensor:
-    start = torch.zeros(len(ids), 1, DIM) if start is None else start
-    return sample_start(start, STATISTICS, ids, sample=sample, spread=spread, seed=seed)
+    return draw_move(model, seen(len(ids)), ids, sample=sample, spread=spread, ridge=RIDGE, seed=seed)[:, 0]
 
 
-def test_the_first_answer_starts_where_a_single_one_does() -> None:
-    start = torch.randn(2, 1, DIM, generator=torch.Generator().manual_seed(1))
-    assert draw(("a", "b"), 0, start=start) is start
+def posterior(model: PictureModel) -> torch.Tensor:
+    """The covariance of w given the visible pixels of `seen`, by the textbook: prior 1, noise of a variance."""
+    design = model.basis[:, :, :2, :2].flatten(1).T.double()
+    noise = RIDGE * model.basis.square().sum(0).mean().double() * len(design)
+    coefficients = torch.linalg.inv(torch.eye(6).double() + design.T @ design / noise)
+    return model.w_basis.T.double() @ coefficients @ model.w_basis.double()
 
 
-def test_a_draw_is_the_start_and_normal_noise_of_the_pictures_own_seed() -> None:
-    start = torch.randn(1, 1, DIM, generator=torch.Generator().manual_seed(1))
-    noise = torch.randn(1, DIM, generator=torch.Generator().manual_seed(picture_seed(5, "sample/3/a")))
-    expected = start + 0.7 * STATISTICS.std * noise
-    torch.testing.assert_close(draw(("a",), 3, spread=0.7, seed=5, start=start), expected)
-    assert torch.equal(draw(("a",), 3, spread=0.0, start=start), start)
+def test_draws_are_a_root_of_the_posteriors_covariance(model: PictureModel) -> None:
+    root = model.posterior_moves(seen(6), torch.eye(6), ridge=RIDGE).double()
+    torch.testing.assert_close(root.T @ root, posterior(model), atol=1e-5, rtol=1e-4)
 
 
-def test_mean_and_deviation_over_many_pictures() -> None:
-    start = torch.arange(DIM, dtype=torch.float32).expand(len(MANY), 1, DIM)
-    found = draw(MANY, 1, spread=0.5, start=start)[:, 0]
-    wanted = 0.5 * STATISTICS.std
-    error = wanted / len(MANY) ** 0.5  # one standard deviation of the mean
-    assert ((found.mean(0) - torch.arange(DIM)).abs() < 4 * error).all()
-    assert ((found.std(0) / wanted - 1).abs() < 4 / (2 * len(MANY)) ** 0.5).all()
+def test_mean_and_covariance_over_many_pictures(model: PictureModel) -> None:
+    found = draw(model, MANY[:2000], spread=0.5).double()
+    wanted = 0.25 * posterior(model)
+    assert (found.mean(0).abs() < 5 * wanted.diagonal().sqrt() / 2000**0.5).all()
+    scale = wanted.diagonal().sqrt()
+    assert ((torch.cov(found.T) - wanted) / (scale[:, None] * scale)).abs().max() < 5 / 2000**0.5
 
 
-def test_coordinates_answers_pictures_and_seeds_have_nothing_in_common() -> None:
-    first = draw(MANY, 1)[:, 0]
-    others = (draw(MANY, 2)[:, 0], draw(MANY, 1, seed=1)[:, 0], first.roll(1, 0))
-    for other in others:
-        both = torch.corrcoef(torch.cat([first, other], 1).T)
-        assert (both - torch.eye(2 * DIM)).abs().max() < 5 / len(MANY) ** 0.5
+def test_a_draw_is_made_with_the_pictures_own_seed(model: PictureModel) -> None:
+    noise = torch.randn(6, generator=torch.Generator().manual_seed(picture_seed(5, "sample/3/a")))[None]
+    expected = 0.7 * model.posterior_moves(seen(), noise, ridge=RIDGE)
+    torch.testing.assert_close(draw(model, ("a",), 3, spread=0.7, seed=5), expected)
+    assert not draw(model, ("a",), 3, spread=0.0).any()
 
 
-def test_a_draw_depends_neither_on_neighbours_nor_on_their_order() -> None:
-    together = draw(("a", "b", "c"), 2)
-    assert torch.equal(draw(("b",), 2), together[1:2])
-    assert torch.equal(draw(("c", "a"), 2), together[[2, 0]])
+def test_answers_pictures_and_seeds_have_nothing_in_common(model: PictureModel) -> None:
+    found = torch.cat([draw(model, ("a", "b")), draw(model, ("a", "b"), 2), draw(model, ("a", "b"), seed=1)])
+    assert torch.pdist(found).min() > 0.05
 
 
-def test_with_exact_observations_a_linear_generator_gives_samples_of_the_posterior() -> None:
-    """Three observations of six latents, minimisers in closed form."""
-    rng = torch.Generator().manual_seed(2)
-    linear, variance = torch.randn(3, DIM, generator=rng).double(), 1e-4
-    unit = LatentStatistics(torch.zeros(DIM), torch.ones(DIM))
-    anchors = sample_start(torch.zeros(len(MANY), 1, DIM), unit, MANY, sample=1, spread=1.0, seed=0)[:, 0].double()
-    observed = torch.randn(3, generator=rng).double()
-    posterior = torch.linalg.inv(torch.eye(DIM) + linear.T @ linear / variance)
-    answers = (anchors + observed @ linear / variance) @ posterior
-    assert ((answers @ linear.T - observed).abs() < 0.01).all(), "the visible is the same in all answers"
-    expected = posterior @ linear.T @ observed / variance
-    torch.testing.assert_close(answers.mean(0), expected, atol=4 / len(MANY) ** 0.5, rtol=0)
-    torch.testing.assert_close(torch.cov(answers.T), posterior, atol=5 / len(MANY) ** 0.5, rtol=0)
+def test_a_draw_depends_neither_on_neighbours_nor_on_their_order(model: PictureModel) -> None:
+    together = draw(model, ("a", "b", "c"), 2)
+    assert torch.equal(draw(model, ("b",), 2), together[1:2])
+    assert torch.equal(draw(model, ("c", "a"), 2), together[[2, 0]])
+
+
+def test_draws_change_what_is_hidden_and_not_what_is_seen(model: PictureModel) -> None:
+    generator = LinearGenerator()
+    changed = generator.synthesize(draw(model, MANY[:50])[:, None].expand(-1, generator.num_ws, -1))
+    assert changed[..., :2, :2].std() < 0.1 * changed[..., 2:, :].std()

@@ -31,7 +31,6 @@ from unmask.projection.latents import sample_w, statistics_of
 from unmask.projection.noise import NoiseMaps, random_noise
 from unmask.projection.objective import Objective, Target, Weights
 from unmask.projection.optimise import Optimised, Stage, optimise
-from unmask.projection.sampling import sample_start
 from unmask.projection.schedules import Ramp
 from unmask.projection.spaces import build_space
 from unmask.projection.starts import random_start
@@ -107,13 +106,11 @@ class StyleGANProjection(Method):
         config = self.config
         faces = faces.to(self.device)
         visible = faces.visible if config.use_occlusion else torch.ones_like(faces.hole)
-        start = self.space.from_w(self.initialisation.start(faces, visible))
+        start = self.initialisation.start(faces, visible)
         reporter = StepReporter(on_step, config.num_samples * self.steps)
         projected = []
         for sample in range(config.num_samples):
-            moved = sample_start(
-                start, self.space.statistics, faces.ids, sample=sample, spread=config.sample_spread, seed=self.seed
-            )
+            moved = self.space.from_w(self.initialisation.moved(start, faces, visible, sample))
             projected.append(self._project(faces, visible, moved, reporter, first_step=sample * self.steps))
         failures = _failures(faces.ids, projected)
         failed = {failure.id for failure in failures}

@@ -19,6 +19,7 @@ from unmask.projection import starts
 from unmask.projection.encoder import LatentEncoder
 from unmask.projection.latents import LatentStatistics
 from unmask.projection.regression import PictureModel, fit_picture_model
+from unmask.projection.sampling import draw_move
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,21 @@ class Initialisation:
             w = self.picture_model.expected_w(faces.masked, visible, ridge=config.regression_ridge)
         return w[:, None]
 
+    def moved(self, start: Tensor, faces: Faces, visible: Tensor, sample: int) -> Tensor:
+        """The start of answer number `sample`; that of number 0 is `start` (B,1 or num_active_ws,w_dim) as it is."""
+        if sample == 0:
+            return start
+        config = self.config
+        return start + draw_move(
+            self.picture_model,
+            visible,
+            faces.ids,
+            sample=sample,
+            spread=config.sample_spread,
+            ridge=config.regression_ridge,
+            seed=self.seed,
+        )
+
     @cached_property
     def candidates(self) -> starts.Candidates:
         """The random faces of init=search; they cost seconds, once a run."""
@@ -83,7 +99,7 @@ class Initialisation:
 
     @cached_property
     def picture_model(self) -> PictureModel:
-        """The model of init=regression: the one that ships with the generator, or one fitted to the candidates."""
+        """The model of init=regression and of several answers: the generator's own, or one fitted to the candidates."""
         path = self.generator.picture_model_path
         if path is not None:
             return PictureModel.load(path).to(self.device)

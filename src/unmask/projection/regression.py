@@ -21,6 +21,9 @@ from unmask.errors import UnmaskError
 from unmask.files import atomic_path
 from unmask.images import resize
 
+NEGLIGIBLE = 1e-5
+"""Components whose deviation is below this share of the first one's are left out."""
+
 
 @dataclass(frozen=True)
 class PictureModel:
@@ -46,17 +49,43 @@ class PictureModel:
                 that all visible pixels together cannot average out. Larger stays nearer to the mean face.
         """
         small, seen = visible_thumbnails(masked, visible, self.centre)
-        variance = self.basis.square().sum(0).mean()
         found = []
         for picture, where in zip(small, seen, strict=True):
             keep = (where > 0.5).expand_as(picture)
-            design = self.basis[:, keep].T.double()
             wanted = (picture - self.centre)[keep].double()
-            count = max(1, len(wanted))
-            normal = design.T @ design / count
-            normal.diagonal().add_(ridge * variance)
-            found.append(torch.linalg.solve(normal, design.T @ wanted / count).float() @ self.w_basis)
+            moment = self.basis[:, keep].double() @ wanted / max(1, len(wanted))
+            found.append(torch.linalg.solve(self._normal(keep, ridge), moment).float() @ self.w_basis)
         return self.w_centre + torch.stack(found)
+
+    @torch.no_grad()
+    def posterior_moves(self, visible: Tensor, noise: Tensor, *, ridge: float) -> Tensor:
+        """Draws from the posterior of w given the visible pixels, less its mean `expected_w`: (B,D).
+
+        Of what the components tell of w; what they do not tell stays as it is.
+
+        Args:
+            visible: (B,1,H,W).
+            noise: (B,K) standard normal, which the draws are a linear function of.
+            ridge: as for `expected_w`, and here the variance of that disturbance.
+        """
+        size = self.centre.shape[-1]
+        seen = 1 - F.adaptive_max_pool2d(1 - visible, size)
+        variance = float(ridge * self.basis.square().sum(0).mean())
+        found = []
+        for where, drawn in zip(seen, noise, strict=True):
+            keep = (where > 0.5).expand_as(self.centre)
+            # The coefficients' covariance is variance · normal⁻¹, and normal = L·Lᵀ.
+            factor = torch.linalg.cholesky(self._normal(keep, ridge))
+            moved = torch.linalg.solve_triangular(factor.T, drawn.double()[:, None], upper=True)
+            found.append((variance**0.5 * moved[:, 0]).float() @ self.w_basis)
+        return torch.stack(found)
+
+    def _normal(self, keep: Tensor, ridge: float) -> Tensor:
+        """keep (3,S,S), what is visible -> (K,K) float64, the matrix of the normal equations per visible number."""
+        design = self.basis[:, keep].double()
+        normal = design @ design.T / max(1, design.shape[1])
+        normal.diagonal().add_(ridge * self.basis.square().sum(0).mean())
+        return normal
 
     def to(self, device: torch.device) -> PictureModel:
         """The same on `device`."""
@@ -94,12 +123,14 @@ def visible_thumbnails(masked: Tensor, visible: Tensor, centre: Tensor) -> tuple
 
 @torch.no_grad()
 def fit_picture_model(w: Tensor, thumbnails: Tensor, components: int) -> PictureModel:
-    """Fit to N random faces: w (N,D) and their thumbnails (N,3,S,S); at most N-1 components."""
+    """Fit to N random faces: w (N,D) and their thumbnails (N,3,S,S); at most N-1 components, none negligible."""
     centre, w_centre = thumbnails.mean(0), w.mean(0)
     rows = (thumbnails - centre).flatten(1)
     with torch.random.fork_rng():
         torch.manual_seed(0)  # the decomposition is a randomised one
         _, scale, directions = torch.svd_lowrank(rows, q=min(components, len(rows) - 1), niter=4)
+    kept = scale > NEGLIGIBLE * scale[0]  # fewer where the pictures have fewer: the rest would be rounding
+    scale, directions = scale[kept], directions[:, kept]
     deviation = scale / (len(rows) - 1) ** 0.5
     coefficients = rows @ directions / deviation
     w_basis = coefficients.T @ (w - w_centre) / (len(rows) - 1)

@@ -257,6 +257,8 @@ class StyleGANProjConfig(MethodConfig):
     """VGG-16 layers compared, relu1_1 to relu5_3; the study's conv2 is relu2_2."""
     perceptual_resolution: int = 128
     """Pictures are shrunk to this many pixels before VGG-16."""
+    perceptual_window: float = 1.0
+    """VGG-16 is shown a window around the hole with this share of the picture's side; 1: the whole picture."""
     perceptual_shrink: Shrink = Shrink.bicubic
     """bicubic with antialiasing, or area: means over pixels, as the reference projectors shrink."""
     normalise_features: bool = True

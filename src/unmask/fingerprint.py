@@ -27,6 +27,7 @@ ADDED_LATER = {
     "evaluation.expression": False,
     "method.encoder": None,
     "method.num_samples": 1,
+    "method.perceptual_window": 1.0,
     "method.sample_spread": 1.0,
     "method.tune_steps": 0,
     "method.tune_lr": 3e-4,

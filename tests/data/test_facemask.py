@@ -6,7 +6,7 @@ import torch
 from scipy.interpolate import RegularGridInterpolator
 from skimage.measure import points_in_poly as points_in_polygon
 
-from unmask.data.facemask import COLOURS, FaceShape, draw_mask
+from unmask.data.facemask import COLOURS, FaceShape, draw_mask, lay_mask
 from unmask.data.facemask.inversion import invert_grid
 from unmask.data.facemask.shape import BRIDGE_106, CONTOUR_106, fit_outline, surface
 from unmask.errors import UnmaskError
@@ -73,6 +73,12 @@ def test_the_seed_alone_decides() -> None:
     assert torch.equal(first.masked, again.masked)
     assert torch.equal(first.occlusion, again.occlusion)
     assert not torch.equal(first.masked, other.masked)
+
+
+def test_a_mask_is_laid_where_it_would_be_drawn() -> None:
+    drawn = draw_mask(skin(), frontal(), seed=5)
+    laid = lay_mask(frontal(), drawn.occlusion.shape[-1], seed=5)
+    assert laid.shape == drawn.occlusion.shape and torch.equal(laid, drawn.occlusion)
 
 
 def test_colours_look_like_their_names() -> None:

@@ -9,12 +9,14 @@ from safetensors.torch import save_file
 from unmask.errors import UnmaskError
 from unmask.projection.encoder import SIZE, LatentEncoder
 
+EXPECTED = torch.randn(2, 8, generator=torch.Generator().manual_seed(9))
+
 
 @pytest.fixture
 def network() -> LatentEncoder:
     torch.manual_seed(0)
     network = LatentEncoder((0, 2, 5), num_ws=7, w_dim=8)
-    network.centre.copy_(torch.randn(8))
+    torch.nn.init.normal_(network.last.weight)
     network.axes.copy_(torch.randn(8, 8))
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
@@ -31,35 +33,39 @@ def pictures(size: int = 2 * SIZE) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_every_layer_has_the_w_of_its_group(network: LatentEncoder) -> None:
     assert network.group_of_layers().tolist() == [0, 0, 1, 1, 1, 2, 2]
-    w_plus = network.w_plus(*pictures())
+    w_plus = network.w_plus(*pictures(), EXPECTED)
     assert w_plus.shape == (2, 7, 8)
     assert torch.equal(w_plus[:, 0], w_plus[:, 1]) and torch.equal(w_plus[:, 2], w_plus[:, 4])
     assert not torch.equal(w_plus[:, 1], w_plus[:, 2])
 
 
-def test_w_is_what_the_whitened_answer_stands_for(network: LatentEncoder) -> None:
+def test_it_corrects_what_it_is_given_along_its_axes(network: LatentEncoder) -> None:
     masked, visible = pictures()
-    p = network.centre + network(masked, visible) @ network.axes
-    expected = torch.where(p > 0, p, 0.2 * p)
-    torch.testing.assert_close(network.w_plus(masked, visible)[:, [0, 2, 5]], expected)
+    expected = EXPECTED[:, None] + network(masked, visible) @ network.axes
+    torch.testing.assert_close(network.w_plus(masked, visible, EXPECTED)[:, [0, 2, 5]], expected)
+
+
+def test_untrained_it_corrects_nothing() -> None:
+    found = LatentEncoder((0, 1), num_ws=3, w_dim=8).eval().w_plus(*pictures(), EXPECTED)
+    assert torch.equal(found, EXPECTED[:, None].expand(-1, 3, -1))
 
 
 def test_hidden_pixels_do_not_matter(network: LatentEncoder) -> None:
     masked, visible = pictures()
     other = torch.where(visible > 0, masked, torch.rand_like(masked))
-    assert torch.equal(network.w_plus(masked, visible), network.w_plus(other, visible))
-    assert not torch.equal(network.w_plus(masked, visible), network.w_plus(masked.flip(3), visible))
+    assert torch.equal(network.w_plus(masked, visible, EXPECTED), network.w_plus(other, visible, EXPECTED))
+    assert not torch.equal(network(masked, visible), network(masked.flip(3), visible))
 
 
 def test_a_picture_does_not_depend_on_its_neighbours(network: LatentEncoder) -> None:
     masked, visible = pictures()
-    torch.testing.assert_close(network.w_plus(masked, visible)[1:], network.w_plus(masked[1:], visible[1:]))
+    torch.testing.assert_close(network(masked, visible)[1:], network(masked[1:], visible[1:]))
 
 
 def test_round_trip_through_a_file(network: LatentEncoder, tmp_path: Path) -> None:
     network.half().float().save(tmp_path / "encoder.safetensors", {"faces": 3})
     loaded = LatentEncoder.load(tmp_path / "encoder.safetensors", 7, 8)
-    assert torch.equal(loaded.w_plus(*pictures()), network.w_plus(*pictures()))
+    assert torch.equal(loaded.w_plus(*pictures(), EXPECTED), network.w_plus(*pictures(), EXPECTED))
     assert not any(parameter.requires_grad for parameter in loaded.parameters())
 
 

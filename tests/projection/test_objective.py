@@ -10,6 +10,7 @@ from random_vgg import random_vgg
 from unmask.config import PixelLoss
 from unmask.losses import unit_normalise
 from unmask.networks.vgg import VGG16Features
+from unmask.networks.windows import places, take
 from unmask.projection.latents import LatentStatistics
 from unmask.projection.objective import FOCUS_FLOOR, Objective, Target, Weights, proximity
 
@@ -34,6 +35,7 @@ def objective(
     normalise: bool = True,
     resolution: int = SIZE,
     focus: float = 0.0,
+    window: float = 1.0,
 ) -> Objective:
     return Objective(
         weights,
@@ -44,6 +46,7 @@ def objective(
         normalise_features=normalise,
         margin=margin,
         focus=focus,
+        window=window,
     )
 
 
@@ -226,3 +229,23 @@ def test_the_focus_weighs_pixels_and_features(vgg: VGG16Features) -> None:
             at_the_hole, away = seen[0, 0, side // 2, side // 2], seen[0, 0, 0, 0]
             assert float(at_the_hole) == pytest.approx(ratio * float(away), rel=0.25)
             assert float(seen[0, 0, -1, -1]) == 0
+
+
+def test_a_window_compares_what_it_shows_and_nothing_else(vgg: VGG16Features) -> None:
+    visible = torch.ones(2, 1, SIZE, SIZE)
+    visible[0, :, SIZE // 2 : SIZE * 3 // 4, SIZE // 3 : SIZE * 2 // 3] = 0
+    visible[1, :, : SIZE // 8, : SIZE // 8] = 0
+    weights = Weights(pixel=0, perceptual=1, prior=0, spread=0)
+    masked, filler, made, w = pictures(1, 2), pictures(2, 2), pictures(3, 2), latents(4, 2)
+    windowed = objective(weights, vgg, window=0.5)
+    target = windowed.target(masked, visible, filler, w[:, :1])
+    found = windowed.losses(made, w, (), target)["perceptual"]
+
+    where = places(1 - visible, 0.5)
+    cut = [take(one, where) for one in (masked, visible, filler, made)]
+    plain = objective(weights, vgg, resolution=SIZE // 2)
+    expected = plain.losses(cut[3], w, (), plain.target(*cut[:3], w[:, :1]))["perceptual"]
+    torch.testing.assert_close(found, expected)
+    whole = objective(weights, vgg)
+    other = whole.losses(made, w, (), whole.target(masked, visible, filler, w[:, :1]))["perceptual"]
+    assert not torch.allclose(found, other)

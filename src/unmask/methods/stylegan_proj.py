@@ -53,6 +53,8 @@ class StyleGANProjection(Method):
             raise UnmaskError("method.lambda_pixel and method.lambda_perceptual are both 0; set one above it.")
         if not 0 <= config.layer_shrinkage <= 1:
             raise UnmaskError(f"method.layer_shrinkage={config.layer_shrinkage}: choose from 0 to 1.")
+        if not 0 < config.perceptual_window <= 1:
+            raise UnmaskError(f"method.perceptual_window={config.perceptual_window}: choose above 0, up to 1.")
         if config.num_samples < 1:
             raise UnmaskError(f"method.num_samples={config.num_samples}: choose 1 or more.")
         self.config = config
@@ -92,6 +94,7 @@ class StyleGANProjection(Method):
             focus=config.focus,
             shrink=config.perceptual_shrink,
             channel_weights=channel_weights,
+            window=config.perceptual_window,
         )
         self._losses = compile_if_possible(self.losses) if config.compile else self.losses
 

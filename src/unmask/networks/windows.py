@@ -35,6 +35,32 @@ def cut(images: Tensor, windows: Sequence[Window]) -> Tensor:
     return torch.stack([one[:, w.rows, w.columns] for one, w in zip(images, windows, strict=True)])
 
 
+def places(hole: Tensor, share: float) -> Tensor:
+    """Where a square window of `share` of the picture's side lies, centred as by `windows_around`.
+
+    Unlike slices these are data to a compiled function, which so need not be compiled anew for every picture.
+
+    Args:
+        hole: (B,1,H,H); the window's side is a multiple of 8 pixels.
+    Returns:
+        (B,h,h) indices into the H·H pixels of each picture, for `take`.
+    """
+    size = hole.shape[-1]
+    side = max(8, round(share * size / 8) * 8)
+    found = []
+    for one in hole[:, 0]:
+        rows, columns = (_extent((one > 0).any(axis), side / size) for axis in (1, 0))
+        numbers = torch.arange(size * size, device=hole.device).view(size, size)
+        found.append(numbers[rows, columns])
+    return torch.stack(found)
+
+
+def take(images: Tensor, where: Tensor) -> Tensor:
+    """(B,C,H,W) -> (B,C,h,w), the pixels at the `places` of each picture."""
+    flat = where.flatten(1)[:, None].expand(-1, images.shape[1], -1)
+    return images.flatten(2).gather(2, flat).unflatten(2, where.shape[1:])
+
+
 def _extent(covered: Tensor, share: float) -> slice:
     """covered (N,) -> a part of `share` of N, its middle at that of what is covered."""
     size = len(covered)

@@ -1,7 +1,8 @@
 """A network that tells w_plus from the visible part of a picture, in one pass.
 
-Richardson et al. 2021 ("Encoding in Style", pSp, arXiv:2008.00951) introduced encoders into W+; this one is small, sees
-where the face mask is, and was trained on the generator's own faces by scripts/train_encoder.py.
+Richardson et al. 2021 ("Encoding in Style", pSp, arXiv:2008.00951) introduced encoders into W+. This one is small, sees
+where the face mask is, and only corrects the w that the linear model of `unmask.projection.regression` expects. It was
+trained on the generator's own faces by scripts/train_encoder.py.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from torch import Tensor, nn
 
 from unmask.errors import UnmaskError
 from unmask.files import atomic_path
-from unmask.projection.spaces import MAPPING_SLOPE
 
 SIZE = 128
 """Side of the pictures the network looks at, in pixels."""
@@ -32,26 +32,22 @@ HIDDEN = 384
 
 @final
 class LatentEncoder(nn.Module):
-    """A residual network (He et al. 2015) from picture and visibility to a w for each group of layers.
-
-    It answers in the whitened coordinates of P_N (see `unmask.projection.spaces`), of which it keeps its own axes:
-    principal directions are only defined up to their sign, and what one machine finds is not what another does.
+    """A residual network (He et al. 2015) from picture and visibility to a correction of w for each group of layers.
 
     Attributes:
         groups: number of the first layer of each group, the first 0; layers of a group share their w, as in style
             mixing (Karras et al. 2019).
         num_ws: layers in all.
-        centre: (w_dim,) mean in P; axes: (w_dim,w_dim) principal directions in rows, each as long as its deviation.
+        axes: (w_dim,w_dim) principal directions of w in rows, each as long as its standard deviation: the units of
+            what the network says.
     """
 
-    centre: Tensor
     axes: Tensor
 
     def __init__(self, groups: tuple[int, ...], num_ws: int, w_dim: int = 512) -> None:
         super().__init__()
         self.groups = groups
         self.num_ws = num_ws
-        self.register_buffer("centre", torch.zeros(w_dim))
         self.register_buffer("axes", torch.eye(w_dim))
         self.first = _convolution(16, CHANNELS[0], stride=2)
         stages: list[nn.Module] = [ResidualBlock(CHANNELS[0]) for _ in range(BLOCKS[0])]
@@ -61,14 +57,16 @@ class LatentEncoder(nn.Module):
         self.stages = nn.Sequential(*stages)
         self.hidden = nn.Linear(CHANNELS[-1] * (SIZE // 32) ** 2, HIDDEN)
         self.last = nn.Linear(HIDDEN, len(groups) * w_dim)
+        nn.init.zeros_(self.last.weight)  # untrained, it corrects nothing
+        nn.init.zeros_(self.last.bias)
 
     def forward(self, masked: Tensor, visible: Tensor) -> Tensor:
-        """The latents expected from what is visible, a row for each group.
+        """Corrections for what is visible, a row for each group.
 
         Args:
             masked: (B,3,H,W) in [-1,1]; visible: (B,1,H,W), 0 where nothing may be looked at. H and W multiples of 128.
         Returns:
-            (B,groups,w_dim), whitened.
+            (B,groups,w_dim), along `axes`.
         """
         seen = 1 - F.adaptive_max_pool2d(1 - visible, SIZE)
         shown = F.adaptive_avg_pool2d(masked, SIZE) * seen
@@ -77,20 +75,25 @@ class LatentEncoder(nn.Module):
         return self.last(F.relu(self.hidden(features))).float().unflatten(1, (len(self.groups), -1))
 
     @torch.no_grad()
-    def w_plus(self, masked: Tensor, visible: Tensor) -> Tensor:
-        """The same as w for every layer: (B,num_ws,w_dim)."""
-        w = F.leaky_relu(self.centre + self(masked, visible) @ self.axes, MAPPING_SLOPE)
+    def w_plus(self, masked: Tensor, visible: Tensor, expected_w: Tensor) -> Tensor:
+        """The w of every layer: (B,num_ws,w_dim).
+
+        Args:
+            masked, visible: as for `forward`.
+            expected_w: (B,w_dim), what `PictureModel.expected_w` says of the same pictures.
+        """
+        w = expected_w[:, None] + self(masked, visible) @ self.axes
         return w[:, self.group_of_layers()].clone()
 
     def group_of_layers(self) -> Tensor:
         """(num_ws,) index of each layer's group."""
-        edges = torch.tensor(self.groups[1:], device=self.centre.device)
-        return torch.bucketize(torch.arange(self.num_ws, device=self.centre.device), edges, right=True)
+        edges = torch.tensor(self.groups[1:], device=self.axes.device)
+        return torch.bucketize(torch.arange(self.num_ws, device=self.axes.device), edges, right=True)
 
     def save(self, path: Path, facts: dict[str, object]) -> None:
         """As float16 safetensors, atomically; `facts` say how it was trained."""
         tensors = {k: v.half().contiguous() for k, v in self.state_dict().items() if v.is_floating_point()}
-        shape = {"groups": list(self.groups), "num_ws": self.num_ws, "w_dim": self.centre.numel()}
+        shape = {"groups": list(self.groups), "num_ws": self.num_ws, "w_dim": len(self.axes)}
         with atomic_path(path) as temporary:
             save_file(tensors, temporary, metadata={"shape": json.dumps(shape), "facts": json.dumps(facts)})
 
@@ -112,9 +115,9 @@ class LatentEncoder(nn.Module):
                 raise KeyError(", ".join([*unexpected, *sorted(set(missing) - counters)]))
         except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
             raise UnmaskError(f"{path}: not a latent encoder ({error}); see scripts/train_encoder.py.") from error
-        if (network.num_ws, network.centre.numel()) != (num_ws, w_dim):
+        if (network.num_ws, len(network.axes)) != (num_ws, w_dim):
             raise UnmaskError(
-                f"{path}: made for a generator with {network.num_ws} w of {network.centre.numel()}, but this one has "
+                f"{path}: made for a generator with {network.num_ws} w of {len(network.axes)}, but this one has "
                 f"{num_ws} of {w_dim}."
             )
         return network.eval().requires_grad_(False)

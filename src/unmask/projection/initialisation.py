@@ -58,7 +58,8 @@ class Initialisation:
         """
         config = self.config
         if config.init is Init.encoder:
-            return self.encoder.w_plus(faces.masked, visible)[:, : self.generator.num_active_ws]
+            expected = self.picture_model.expected_w(faces.masked, visible, ridge=config.regression_ridge)
+            return self.encoder.w_plus(faces.masked, visible, expected)[:, : self.generator.num_active_ws]
         if config.init is Init.mean:
             w = starts.mean_start(self.statistics, faces.ids)
         elif config.init is Init.random:

@@ -12,6 +12,7 @@ from unmask.config import PixelLoss, Shrink
 from unmask.images import depth, resize
 from unmask.losses import masked_mean, pixel_loss, unit_normalise
 from unmask.networks.vgg import VGG16Features, reach, stride
+from unmask.networks.windows import places, take
 from unmask.projection.latents import LatentStatistics, anchor_penalty, prior_penalty, spread_penalty
 from unmask.projection.noise import NoiseMaps, noise_penalty
 
@@ -41,6 +42,8 @@ class Target:
         features: per VGG layer (B,C,h,w).
         feature_visible: per VGG layer (B,1,h,w), how much features count.
         anchor: (B,1,w_dim), what the latents are tied to.
+        window: (B,h,h) pixels of the shrunken picture that VGG is shown, see `unmask.networks.windows.places`; None for
+            all of it.
     """
 
     pixels: Tensor
@@ -48,6 +51,7 @@ class Target:
     features: tuple[Tensor, ...]
     feature_visible: tuple[Tensor, ...]
     anchor: Tensor
+    window: Tensor | None = None
 
 
 class Objective:
@@ -66,6 +70,7 @@ class Objective:
         focus: float,
         shrink: Shrink = Shrink.bicubic,
         channel_weights: tuple[Tensor, ...] | None = None,
+        window: float = 1.0,
     ) -> None:
         """
         Args:
@@ -77,6 +82,7 @@ class Objective:
             focus: see `proximity`; 0 weighs all visible pixels alike.
             shrink: how pictures are shrunk before VGG.
             channel_weights: per VGG layer (C,), what the squared differences of its channels are multiplied with.
+            window: VGG is shown a window around the hole with this share of the picture's side; 1: the whole picture.
         """
         assert vgg is not None or weights.perceptual == 0
         self.weights = weights
@@ -88,6 +94,7 @@ class Objective:
         self.margin = margin
         self.focus = focus
         self.shrink = shrink
+        self.window = window
         self.channel_scales = None
         if channel_weights is not None:
             self.channel_scales = tuple(one.sqrt()[:, None, None] for one in channel_weights)
@@ -99,9 +106,14 @@ class Objective:
         if self.vgg is None:
             return Target(masked, visible * near, (), (), anchor)
         filled = visible * masked + (1 - visible) * filler
-        seen = self._feature_visible(visible)
-        weights = tuple(one * F.adaptive_avg_pool2d(near, one.shape[-1]) for one in seen)
-        return Target(masked, visible * near, self._features(filled), weights, anchor)
+        hole = F.adaptive_max_pool2d(1 - visible, min(self.perceptual_resolution, visible.shape[-1]))
+        window, near_seen = None, near
+        if self.window < 1:
+            window = places(hole, self.window)
+            hole, near_seen = take(hole, window), take(F.adaptive_avg_pool2d(near, hole.shape[-1]), window)
+        seen = self._feature_visible(hole)
+        weights = tuple(one * F.adaptive_avg_pool2d(near_seen, one.shape[-1]) for one in seen)
+        return Target(masked, visible * near, self._features(filled, window), weights, anchor, window)
 
     def losses(self, images: Tensor, latents: Tensor, noise: NoiseMaps, target: Target) -> dict[str, Tensor]:
         """images (B,3,H,W), latents (B,L,D) -> named (B,) values, already weighted, with their sum under "total"."""
@@ -109,7 +121,7 @@ class Objective:
         if self.weights.pixel > 0:
             found["pixel"] = self.weights.pixel * pixel_loss(images, target.pixels, target.visible, self.pixel)
         if self.weights.perceptual > 0:
-            pairs = zip(self._features(images), target.features, target.feature_visible, strict=True)
+            pairs = zip(self._features(images, target.window), target.features, target.feature_visible, strict=True)
             terms = [self._feature_distance(*pair) for pair in pairs]
             found["perceptual"] = self.weights.perceptual * torch.stack(terms).sum(0)
         if self.weights.prior > 0:
@@ -123,11 +135,11 @@ class Objective:
         found["total"] = torch.stack(list(found.values())).sum(0)
         return found
 
-    def _features(self, images: Tensor) -> tuple[Tensor, ...]:
+    def _features(self, images: Tensor, window: Tensor | None) -> tuple[Tensor, ...]:
         assert self.vgg is not None
         size = min(self.perceptual_resolution, images.shape[-1])
         small = F.adaptive_avg_pool2d(images, size) if self.shrink is Shrink.area else resize(images, size)
-        features = self.vgg(small)
+        features = self.vgg(small if window is None else take(small, window))
         if self.normalise_features:
             features = tuple(map(unit_normalise, features))
         if self.channel_scales is None:
@@ -139,11 +151,9 @@ class Objective:
         distance = masked_mean((found - wanted).square(), visible)
         return distance * found.shape[1] if self.normalise_features else distance
 
-    def _feature_visible(self, visible: Tensor) -> tuple[Tensor, ...]:
+    def _feature_visible(self, hole: Tensor) -> tuple[Tensor, ...]:
+        """hole (B,1,h,h) of what VGG is shown -> per layer (B,1,h/stride,h/stride), 1 where features do not see it."""
         assert self.vgg is not None
-        hole = 1 - visible
-        size = min(self.perceptual_resolution, visible.shape[-1])
-        hole = F.adaptive_max_pool2d(hole, size)
         maps = []
         for layer in self.vgg.layers:
             radius = round(self.margin * reach(layer))

@@ -110,25 +110,20 @@ class StyleGANProjection(Method):
         faces = faces.to(self.device)
         visible = faces.visible if config.use_occlusion else torch.ones_like(faces.hole)
         start = self.initialisation.start(faces, visible)
-        reporter = StepReporter(on_step, config.num_samples * self.steps)
+        steps = config.w_steps + config.steps
+        reporter = StepReporter(on_step, config.num_samples * (steps + config.tune_steps))
         projected = []
         for sample in range(config.num_samples):
             moved = self.space.from_w(self.initialisation.moved(start, faces, visible, sample))
-            projected.append(self._project(faces, visible, moved, reporter, first_step=sample * self.steps))
+            projected.append(self._project(faces, visible, moved, reporter, first_step=sample * steps))
         failures = _failures(faces.ids, projected)
         failed = {failure.id for failure in failures}
         keep = [i for i, picture_id in enumerate(faces.ids) if picture_id not in failed]
         first, *others = (
-            self._read(faces, visible, keep, one, reporter, first_step=sample * self.steps)
-            for sample, one in enumerate(projected)
+            self._read(faces, visible, keep, one, reporter, sample=sample) for sample, one in enumerate(projected)
         )
         samples = torch.stack([first.raw, *(one.raw for one in others)], 1) if others else None
         return replace(first, samples=samples, failures=failures)
-
-    @property
-    def steps(self) -> int:
-        """Of all stages, for one answer."""
-        return self.config.w_steps + self.config.steps + self.config.tune_steps
 
     def losses(self, latents: Tensor, noise: NoiseMaps, target: Target) -> dict[str, Tensor]:
         """latents (B,num_active_ws,D) in `space` -> what `Objective.losses` says of their pictures."""
@@ -187,11 +182,11 @@ class StyleGANProjection(Method):
         found: _Projected,
         reporter: StepReporter,
         *,
-        first_step: int,
+        sample: int,
     ) -> Reconstruction:
         """Pictures number `keep`, tuned if wanted; the layers that only act at full resolution take the last active w.
 
-        `full` is that of the first answer only.
+        Tuning comes after the projection of all answers; `full` is that of the first only.
         """
         config = self.config
         latents = found.in_w_plus.latents[keep]
@@ -200,11 +195,11 @@ class StyleGANProjection(Method):
         tail = latents[:, -1:].expand(-1, self.generator.num_ws - latents.shape[1], -1)
         w_plus = self.space.to_w(torch.cat([latents, tail], 1))
         noise = tuple(one[keep] for one in found.in_w_plus.noise)
-        wanted = config.render_full and first_step == 0
+        wanted = config.render_full and sample == 0
         if config.tune_steps == 0:
             pictures = self._pictures(latents, w_plus, noise, full=wanted)
         else:
-            tuned_from = first_step + config.w_steps + config.steps
+            projected = config.num_samples * (config.w_steps + config.steps)
             pictures = _together(
                 [
                     self._tuned(
@@ -214,7 +209,7 @@ class StyleGANProjection(Method):
                         w_plus[row : row + 1],
                         tuple(one[row : row + 1] for one in noise),
                         reporter,
-                        first_step=tuned_from,
+                        first_step=projected + sample * config.tune_steps,
                         full=wanted,
                     )
                     for row, i in enumerate(keep)

@@ -229,7 +229,8 @@ class StyleGANProjConfig(MethodConfig):
     regression_ridge: float = 1.5e-4
     """init=regression: how far real pictures are from the model; larger starts nearer to the mean face."""
     encoder: str | None = None
-    """Path of the network of init=encoder; null uses the one that ships with the generator, if one does."""
+    """Path of the network of init=encoder (scripts/train_encoder.py makes one); null uses the generator's own, where
+    one ships: none does yet."""
     latent_space: LatentSpaceName = LatentSpaceName.pn
     """w: steps and penalties in w itself (the study); pn: in the whitened space P_N, where a step is as likely in every
     direction, so that it stays near the generator's faces."""

@@ -116,7 +116,7 @@ class Initialisation:
         path = self.generator.encoder_path if self.config.encoder is None else Path(self.config.encoder)
         if path is None:
             raise UnmaskError(
-                "method.init=encoder: no encoder ships for this generator or its checkpoint. Name one with "
-                "method.encoder, or choose another method.init."
+                "method.init=encoder: no encoder ships for this generator or its checkpoint. Train one with "
+                "scripts/train_encoder.py and name it with method.encoder, or choose another method.init."
             )
         return LatentEncoder.load(path, self.generator.num_ws, self.generator.w_dim).to(self.device)

@@ -311,7 +311,8 @@ class StyleGANProjConfig(MethodConfig):
     """Also keep the full-resolution render of the same w_plus, in full/ID.png."""
     precision: str = "auto"
     """32-true, or bf16-mixed: the convolutions of generator and VGG in bf16, latents and losses in fp32; auto:
-    bf16-mixed where the hardware computes in bf16, else 32-true."""
+    bf16-mixed where the hardware computes in bf16, else 32-true (whose convolutions PyTorch computes in TF32 on GPUs
+    that can, unless torch.backends.cudnn.allow_tf32 is false)."""
     compile: bool = True
     """Compile the step with torch.compile where a C++ compiler is found; the first time takes about a minute."""
 

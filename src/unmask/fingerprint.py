@@ -30,8 +30,8 @@ ADDED_LATER = {
     "method.perceptual_window": 1.0,
     "method.sample_spread": 1.0,
     "method.tune_steps": 0,
-    "method.tune_lr": 3e-4,
-    "method.tune_locality": 0.1,
+    "method.tune_lr": 3e-5,
+    "method.tune_locality": 1.0,
     "method.tune_reach": 0.3,
 }
 """Keys that earlier versions lacked, and the value that asks for the results of those versions."""

@@ -294,7 +294,7 @@ class StyleGANProjConfig(MethodConfig):
     """Steps of pivotal tuning after the projection: the generator's weights are bent, for this picture alone, until its
     visible part is the person's own."""
     tune_lr: float = 3e-5
-    """Adam's learning rate of the tuning; ten times as much, as suits a StyleGAN2 (PTI), tears MobileStyleGAN's mouths."""
+    """Adam's learning rate of the tuning. Ten times as much is PTI's, and tears MobileStyleGAN's mouths."""
     tune_locality: float = 1.0
     """Weight of the faces near by, which are to stay as they were."""
     tune_reach: float = 0.3

@@ -96,6 +96,16 @@ def test_bf16_reaches_what_fp32_reaches() -> None:
         unmask(small_stylegan2(), faces, precision="fp8")
 
 
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_pivotal_tuning_fits_better_and_leaves_the_weights_as_they_were(precision: str) -> None:
+    generator = small_stylegan2()
+    faces = people(generator)
+    plain = unmask(generator, faces, precision=precision)
+    tuned = unmask(generator, faces, precision=precision, tune_steps=20, tune_lr=3e-3, num_samples=2)
+    assert visible_error(tuned, faces) < 0.9 * visible_error(plain, faces)
+    assert torch.equal(unmask(generator, faces, precision=precision).raw, plain.raw)
+
+
 def test_memory_is_flat_in_the_number_of_steps() -> None:
     generator = small_stylegan2()
     faces = people(generator)

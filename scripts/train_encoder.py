@@ -46,7 +46,7 @@ from unmask.networks.vgg import VGG16Features
 from unmask.projection.encoder import SIZE, LatentEncoder
 from unmask.projection.latents import sample_w
 from unmask.projection.regression import PictureModel
-from unmask.projection.spaces import SMALLEST_VARIANCE
+from unmask.projection.spaces import principal_axes
 
 log = logging.getLogger(__name__)
 
@@ -130,9 +130,7 @@ class Prior:
         generator = MobileStyleGAN.build(MobileStyleGANConfig(), resolution)
         generator.compute_in(torch.bfloat16)
         w = sample_w(generator, torch.device("cpu"))
-        variance, directions = torch.linalg.eigh(torch.cov(w.T.double()))
-        deviation = variance.clamp_min(SMALLEST_VARIANCE * float(variance.mean())).sqrt()
-        axes, inverse = (directions * deviation).T.float().contiguous(), (directions / deviation).float().contiguous()
+        axes, inverse = (one.float().contiguous() for one in principal_axes(w.double()))
         group = LatentEncoder(GROUPS, generator.num_ws).group_of_layers()
         return cls(generator, w.mean(0), axes, inverse, group, compile_if_possible(generator.synthesize))
 

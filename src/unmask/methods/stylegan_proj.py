@@ -196,7 +196,7 @@ class StyleGANProjection(Method):
         w_plus = self.space.to_w(torch.cat([latents, tail], 1))
         noise = tuple(one[keep] for one in found.in_w_plus.noise)
         wanted = config.render_full and sample == 0
-        if config.tune_steps == 0:
+        if config.tune_steps == 0 or not keep:
             pictures = self._pictures(latents, w_plus, noise, full=wanted)
         else:
             projected = config.num_samples * (config.w_steps + config.steps)
@@ -214,7 +214,6 @@ class StyleGANProjection(Method):
                     )
                     for row, i in enumerate(keep)
                 ]
-                or [self._pictures(latents, w_plus, noise, full=wanted)]
             )
         return Reconstruction(tuple(faces.ids[i] for i in keep), pictures.raw, w_plus, pictures.full)
 

@@ -1,8 +1,8 @@
 """A network that tells w_plus from the visible part of a picture, in one pass.
 
 Richardson et al. 2021 ("Encoding in Style", pSp, arXiv:2008.00951) introduced encoders into W+. This one is small, sees
-where the face mask is, and only corrects the w that the linear model of `unmask.projection.regression` expects. It was
-trained on the generator's own faces by scripts/train_encoder.py.
+where the face mask is, and only corrects the w that the linear model of `unmask.projection.regression` expects.
+scripts/train_encoder.py trains it on the generator's own faces.
 """
 
 from __future__ import annotations

@@ -96,12 +96,17 @@ def whiten(w: Tensor) -> WhitenedSpace:
     """Fit P_N to random w (N,w_dim)."""
     p = F.leaky_relu(w, 1 / MAPPING_SLOPE).double().cpu()
     centre = p.mean(0)
-    variance, directions = torch.linalg.eigh(torch.cov(p.T))
-    deviation = variance.clamp_min(SMALLEST_VARIANCE * float(variance.mean())).sqrt()
-    axes, inverse = (directions * deviation).T, directions / deviation
+    axes, inverse = principal_axes(p)
 
     def placed(x: Tensor) -> Tensor:
         return x.to(w).contiguous()
 
     unit = LatentStatistics(torch.zeros_like(w[0]), torch.ones_like(w[0]))
     return WhitenedSpace(unit, placed(centre), placed(axes), placed(inverse))
+
+
+def principal_axes(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The principal directions of x (N,D) in rows, each as long as its standard deviation, (D,D), and the inverse."""
+    variance, directions = torch.linalg.eigh(torch.cov(x.T))
+    deviation = variance.clamp_min(SMALLEST_VARIANCE * float(variance.mean())).sqrt()
+    return (directions * deviation).T, directions / deviation

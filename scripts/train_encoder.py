@@ -1,6 +1,7 @@
-"""Train the encoder of `method.init=encoder` on faces of the prior itself.
+"""Train the encoder of `method.init=encoder` on faces of the prior itself, and on photographs where there are any.
 
-    python scripts/train_encoder.py                  # renders, learns, writes outputs/train_encoder/encoder.safetensors
+    python scripts/train_encoder.py                           # writes outputs/train_encoder/encoder.safetensors
+    python scripts/train_encoder.py --faces /path/to/ffhq     # refined on photographs of clean aligned faces too
     python -m unmask.run method.init=encoder method.encoder=outputs/train_encoder/encoder.safetensors
 
 Three stages, all of which go on where they were stopped:
@@ -10,9 +11,11 @@ Three stages, all of which go on where they were stopped:
    same one, half of them mixed of two people as in style mixing.
 2. The network learns to correct what the linear model expects. An error counts as much as it shows: errors of w are
    compared after a linear map to principal components of pixels and VGG-16 features, fitted to the faces of stage 1.
-3. The network is refined through the generator: what it answers is rendered and compared with the whole clean face.
+3. The network is refined through the generator: what it answers is rendered and compared with the clean face, by
+   pixels, VGG-16 features, and whom a face network takes it for; half of these faces are photographs if there are any.
 
-A sixteenth of the faces is kept out to tell how well it does. Everything random derives from --seed.
+A sixteenth of the rendered faces and the val part of the photographs are kept out to tell how well it does. Everything
+random derives from --seed.
 """
 
 from __future__ import annotations
@@ -20,51 +23,28 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import cv2
-import numpy as np
 import torch
 import torch.nn.functional as F
 from rich.progress import track
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from unmask.compilation import compile_if_possible
-from unmask.config import MobileStyleGANConfig
-from unmask.data.facemask import FaceShape, lay_mask
-from unmask.faceanalysis import landmarks106
-from unmask.faceanalysis.detector import Detection
+from learning import train
+from masked_faces import GROUPS, MaskedFaces, Prior, RenderedFaces, as_pictures, photographed, rendered_faces
 from unmask.files import atomic_path
-from unmask.generators.mobilestylegan import PICTURE_MODEL_PATH, MobileStyleGAN
-from unmask.images import dilate, resize
-from unmask.losses import unit_normalise
+from unmask.images import resize
+from unmask.losses import masked_mean, unit_normalise
+from unmask.networks.face_embedding import FaceEmbedding
 from unmask.networks.vgg import VGG16Features
 from unmask.projection.encoder import SIZE, LatentEncoder
-from unmask.projection.latents import sample_w
-from unmask.projection.regression import PictureModel
-from unmask.projection.spaces import principal_axes
+from unmask.projection.objective import proximity
 
 log = logging.getLogger(__name__)
 
-GROUPS = (0, 4, 10)
-"""First layers of the coarse (4 and 8 pixels), middle (16 and 32) and fine styles (Karras et al. 2019)."""
-RENDER_SIZE = 256
-PSI = (0.5, 1.0)
-FIRST_SEED = 900_000
-"""Of the rendered people: none of them is in data/sample or learnt from by other networks."""
-SHARD = 250
-HELD_OUT = 16
-"""Every so many-th face is not learnt from."""
-HOLE_DILATION = 4.0
-"""From occlusion to hole in pixels at 256, the default of occlusion.dilate."""
-BOX = Detection(np.array([0.2, 0.2, 0.78, 0.88]) * RENDER_SIZE, 1.0, np.zeros((5, 2)))
-"""Where an aligned face is, roughly; the landmark network needs no better."""
-RIDGE = 1.5e-4
-"""Of the linear model, the default of method.regression_ridge."""
 LAYERS = ("relu2_2", "relu3_3", "relu4_3")
 FEATURE_CELLS = 8
 PIXEL_SIZE = 32
@@ -72,112 +52,11 @@ RIDGES = (0.1, 0.3, 1.0, 3.0)
 """Tried for the linear map, relative to the variance of the latents, which is 1."""
 PIXEL_WEIGHT = 4.0
 """Weight of squared pixel errors beside those of features, as in the projection's objective."""
-
-
-@dataclass(frozen=True)
-class Triples:
-    """Rendered faces and what they were rendered from.
-
-    Attributes:
-        pictures: (N,3,SIZE,SIZE) uint8.
-        w: (N,groups,w_dim) float16.
-        holes: (N,SIZE,SIZE) bool, where the face mask may not be looked at.
-        expected: (N,w_dim) float16, what the linear picture model says of each.
-    """
-
-    pictures: Tensor
-    w: Tensor
-    holes: Tensor
-    expected: Tensor
-
-    NAMES = ("pictures", "w", "holes", "expected")
-
-    @classmethod
-    def load(cls, shards: list[Path]) -> Triples:
-        parts = [load_file(path) for path in shards]
-        return cls(*(torch.cat([part[name] for part in parts]) for name in cls.NAMES))
-
-    @property
-    def learnt_from(self) -> Tensor:
-        """(n,) indices."""
-        return torch.tensor([i for i in range(len(self.pictures)) if i % HELD_OUT])
-
-    @property
-    def held_out(self) -> Tensor:
-        """(m,) indices."""
-        return torch.arange(0, len(self.pictures), HELD_OUT)
-
-
-@dataclass(frozen=True)
-class Prior:
-    """The generator, and the principal directions of its w.
-
-    Attributes:
-        mean: (w_dim,) of w.
-        axes: (w_dim,w_dim) directions in rows, each as long as its standard deviation; inverse: from w to along them.
-        layer_group: (num_ws,) which group each layer belongs to.
-    """
-
-    generator: MobileStyleGAN
-    mean: Tensor
-    axes: Tensor
-    inverse: Tensor
-    layer_group: Tensor
-    synthesize: Callable[[Tensor], Tensor]
-
-    @classmethod
-    def build(cls, resolution: int) -> Prior:
-        generator = MobileStyleGAN.build(MobileStyleGANConfig(), resolution)
-        generator.compute_in(torch.bfloat16)
-        w = sample_w(generator, torch.device("cpu"))
-        axes, inverse = (one.float().contiguous() for one in principal_axes(w.double()))
-        group = LatentEncoder(GROUPS, generator.num_ws).group_of_layers()
-        return cls(generator, w.mean(0), axes, inverse, group, compile_if_possible(generator.synthesize))
-
-    def draw(self, random: torch.Generator) -> Tensor:
-        """A random face's w, (groups,w_dim)."""
-        w = self.generator.map(torch.randn(2, self.generator.z_dim, generator=random))
-        psi = PSI[0] + (PSI[1] - PSI[0]) * torch.rand(2, 1, generator=random)
-        w = self.mean + psi * (w - self.mean)
-        # half of the faces are one person's; of the others the coarse or the coarse and middle styles are the first's
-        crossover = max(0, int(torch.randint(4, (), generator=random)) - 1)
-        return w[[int(crossover > 0 and group >= crossover) for group in range(len(GROUPS))]]
-
-    def render(self, w: Tensor) -> Tensor:
-        """w (B,groups,w_dim) -> (B,3,H,W), not clamped."""
-        return self.synthesize(w[:, self.layer_group][:, : self.generator.num_active_ws])
-
-
-@torch.no_grad()
-def render(folder: Path, count: int, seed: int) -> Triples:
-    """Stage 1."""
-    shards = [folder / f"faces_{index:03d}.safetensors" for index in range(math.ceil(count / SHARD))]
-    missing = [index for index, path in enumerate(shards) if not path.is_file()]
-    prior = Prior.build(RENDER_SIZE) if missing else None
-    model = PictureModel.load(PICTURE_MODEL_PATH)
-    for shard in missing:
-        assert prior is not None
-        rows: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
-        for index in track(range(shard * SHARD, (shard + 1) * SHARD), description=f"render {shard + 1}/{len(shards)}"):
-            random = torch.Generator().manual_seed(FIRST_SEED + seed * 1_000_003 + index)
-            w = prior.draw(random)
-            picture = prior.render(w[None]).clamp(-1, 1)
-            points = (landmarks106(picture[0], BOX).points + 0.5) * SIZE / RENDER_SIZE - 0.5
-            occlusion = lay_mask(FaceShape.from_106(points), SIZE, index)
-            hole = dilate(occlusion[None], HOLE_DILATION)
-            small = F.adaptive_avg_pool2d(picture, SIZE)
-            expected = model.expected_w(small, 1 - hole, ridge=RIDGE)[0]
-            levels = ((small[0] + 1) * 127.5).round().to(torch.uint8)
-            rows.append((levels, w.half(), hole[0, 0] > 0, expected.half()))
-        columns = (torch.stack(column) for column in zip(*rows, strict=True))
-        with atomic_path(shards[shard]) as temporary:
-            save_file(dict(zip(Triples.NAMES, columns, strict=True)), temporary)
-    return Triples.load(shards)
-
-
-def as_pictures(levels: Tensor) -> Tensor:
-    """uint8 -> float32 in [-1,1]."""
-    return levels.float() / 127.5 - 1
+FOCUS = 50.0
+"""See `unmask.projection.objective.proximity`."""
+WEIGHT_DECAY = 0.02
+REPORT_FACES = 64
+REPORT_BATCH = 8
 
 
 def described(pictures: Tensor, vgg: VGG16Features) -> Tensor:
@@ -190,7 +69,7 @@ def described(pictures: Tensor, vgg: VGG16Features) -> Tensor:
 
 
 @torch.no_grad()
-def visible_map(triples: Triples, prior: Prior, path: Path, count: int, components: int) -> Tensor:
+def visible_map(triples: RenderedFaces, prior: Prior, path: Path, count: int, components: int) -> Tensor:
     """(groups·w_dim,components): from a change of w along its axes to how it shows, fitted by ridge regression."""
     if path.is_file():
         return load_file(path)["map"]
@@ -233,26 +112,36 @@ def visible_map(triples: Triples, prior: Prior, path: Path, count: int, componen
 
 @dataclass(frozen=True)
 class Batch:
-    """What the network sees, what the linear model expects, and the truth."""
+    """What the network sees, what the linear model expects, the truth, and which faces they are."""
 
     masked: Tensor
     visible: Tensor
     expected: Tensor
     clean: Tensor
-    w: Tensor
+    indices: Tensor
 
 
-def batch(triples: Triples, indices: Tensor, random: torch.Generator | None) -> Batch:
+def batch(faces: MaskedFaces, indices: Tensor, random: torch.Generator | None = None) -> Batch:
     """The faces at `indices`; with `random`, photographed a little differently and the holes a little larger."""
-    clean = as_pictures(triples.pictures[indices])
-    holes = triples.holes[indices][:, None].float()
+    clean = as_pictures(faces.pictures[indices])
+    holes = faces.holes[indices][:, None].float()
     masked = clean
     if random is not None:
         grown = int(torch.randint(0, 3, (), generator=random))
         holes = F.max_pool2d(holes, 2 * grown + 1, 1, grown)
         noise = 0.04 * torch.rand(len(clean), 1, 1, 1, generator=random)
         masked = (masked + noise * torch.randn(clean.shape, generator=random)).clamp(-1, 1)
-    return Batch(masked, 1 - holes, triples.expected[indices].float(), clean, triples.w[indices].float())
+    return Batch(masked, 1 - holes, faces.expected[indices].float(), clean, indices)
+
+
+def drawn(faces: MaskedFaces, indices: Tensor, count: int, random: torch.Generator) -> Batch:
+    """`count` of the faces at `indices`."""
+    return batch(faces, indices[torch.randint(len(indices), (count,), generator=random)], random)
+
+
+def joined(first: Batch, second: Batch) -> Batch:
+    """Both as one."""
+    return Batch(*(torch.cat([getattr(one, field.name) for one in (first, second)]) for field in fields(Batch)))
 
 
 @dataclass(frozen=True)
@@ -277,70 +166,54 @@ class LatentLoss:
 
 @dataclass(frozen=True)
 class PictureLoss:
-    """Stage 3: pixels and VGG-16 features of the whole rendered face, and the latents' distance from the mean."""
+    """Stage 3: what is hidden counts most, then what is near it.
+
+    Attributes:
+        latents: weight of the latents' distance from the mean.
+        identity: weight of the squared distance of face embeddings.
+        hidden: what is added to the weight of hidden pixels; visible ones weigh at most 1, beside the hole.
+    """
 
     prior: Prior
     vgg: VGG16Features
-    share: float = 0.02
+    embedding: FaceEmbedding
+    latents: float = 0.02
+    identity: float = 1.0
+    hidden: float = 2.0
 
-    def __call__(self, found: Tensor, clean: Tensor) -> Tensor:
-        """w (B,groups,w_dim), pictures (B,3,SIZE,SIZE)."""
-        total = found.new_zeros(())
-        for w, picture in zip(found.split(1), clean.split(1), strict=True):  # compiled for one picture
-            total = total + self.compare(self.prior.render(w), picture)
-            total = total + self.share * ((w - self.prior.mean) @ self.prior.inverse).square().mean()
-        return total / len(found)
+    def __call__(self, w: Tensor, given: Batch) -> Tensor:
+        """w (B,groups,w_dim) -> ()."""
+        rendered = self.prior.render(w)
+        weight = proximity(given.visible, FOCUS) + self.hidden * (1 - given.visible)
+        total = PIXEL_WEIGHT * masked_mean((rendered - given.clean).square(), weight)
+        with torch.no_grad():
+            wanted = self.vgg(given.clean)
+        for mine, theirs in zip(self.vgg(rendered), wanted, strict=True):
+            distance = (unit_normalise(mine) - unit_normalise(theirs)).square()
+            total = total + distance.shape[1] * masked_mean(distance, F.adaptive_avg_pool2d(weight, mine.shape[-1]))
+        total = total + self.identity * self.strangeness(rendered, given)
+        return (total + self.latents * ((w - self.prior.mean) @ self.prior.inverse).square().mean((1, 2))).mean()
 
-    def compare(self, rendered: Tensor, picture: Tensor) -> Tensor:
-        error = PIXEL_WEIGHT * F.mse_loss(rendered, picture)
-        for mine, theirs in zip(self.vgg(rendered), self.vgg(picture), strict=True):
-            error = error + (unit_normalise(mine) - unit_normalise(theirs)).square().sum(1).mean()
-        return error
+    def strangeness(self, rendered: Tensor, given: Batch) -> Tensor:
+        """(B,) squared distances of the embeddings of clean faces and of the same with the hidden part rendered."""
+        pasted = torch.where(given.visible > 0, given.clean, rendered)
+        with torch.autocast("cpu", torch.bfloat16):
+            with torch.no_grad():
+                wanted = self.embedding(given.clean)
+            found = self.embedding(pasted)
+        return (found.float() - wanted.float()).square().sum(1)
 
-
-def train(
-    network: LatentEncoder,
-    triples: Triples,
-    loss_of: Callable[[LatentEncoder, Batch], Tensor],
-    checkpoint: Path,
-    *,
-    name: str,
-    steps: int,
-    batch_size: int,
-    lr: float,
-    seed: int,
-    report: Callable[[LatentEncoder], str],
-) -> None:
-    """AdamW with a cosine learning rate after a short warm-up; goes on from `checkpoint`."""
-    optimiser = torch.optim.AdamW(network.parameters(), lr=lr, weight_decay=0.02)
-    start = 0
-    if checkpoint.is_file():
-        state = torch.load(checkpoint, weights_only=True)
-        network.load_state_dict(state["network"])
-        optimiser.load_state_dict(state["optimiser"])
-        start = int(state["step"])
-    network.to(memory_format=torch.channels_last)
-    chosen = triples.learnt_from
-    recent: list[float] = []
-    for step in track(range(start, steps), description=name):
-        network.train()
-        random = torch.Generator().manual_seed(seed * 1_000_003 + step)
-        drawn = chosen[torch.randint(len(chosen), (batch_size,), generator=random)]
-        for group in optimiser.param_groups:
-            group["lr"] = lr * 0.5 * (1 + math.cos(math.pi * step / steps)) * min(1.0, (step + 1) / 100)
-        loss = loss_of(network, batch(triples, drawn, random))
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        recent.append(float(loss.detach()))
-        if (step + 1) % 100 == 0 or step + 1 == steps:
-            held_out = report(network) if (step + 1) % 500 == 0 or step + 1 == steps else ""
-            log.info("%s step %d: loss %.4f %s", name, step + 1, sum(recent) / len(recent), held_out)
-            recent = []
-            with atomic_path(checkpoint) as temporary:
-                state = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "step": step + 1}
-                torch.save(state, temporary)
+    @torch.no_grad()
+    def report(self, network: LatentEncoder, faces: MaskedFaces, indices: Tensor) -> str:
+        """What it comes to without noise: the hidden part's PSNR and the distance of the embeddings."""
+        squares, strange = [], []
+        for part in indices.split(REPORT_BATCH):
+            given = batch(faces, part)
+            rendered = self.prior.render(predict(network, given))
+            squares.append(masked_mean((rendered.clamp(-1, 1) - given.clean).square() / 4, 1 - given.visible))
+            strange.append(self.strangeness(rendered, given))
+        psnr = -10 * torch.cat(squares).log10().mean()
+        return f"hidden {psnr:.2f} dB, identity {torch.cat(strange).sqrt().mean():.3f}"
 
 
 def predict(network: LatentEncoder, given: Batch) -> Tensor:
@@ -351,23 +224,24 @@ def predict(network: LatentEncoder, given: Batch) -> Tensor:
 
 
 @torch.inference_mode()
-def held_out_loss(network: LatentEncoder, triples: Triples, loss: LatentLoss) -> float:
-    """Over faces that were not learnt from."""
-    network.eval()
-    parts = [batch(triples, part, None) for part in triples.held_out[:256].split(32)]
-    return sum(float(loss(predict(network, part), part.w)) for part in parts) / len(parts)
+def held_out_loss(network: LatentEncoder, faces: RenderedFaces, loss: LatentLoss) -> float:
+    """Of stage 2, over faces that were not learnt from."""
+    parts = [batch(faces, part) for part in faces.held_out[:256].split(REPORT_BATCH)]
+    return sum(float(loss(predict(network, part), faces.w[part.indices].float())) for part in parts) / len(parts)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--faces", type=int, default=8_000, help="rendered in stage 1")
-    parser.add_argument("--described", type=int, default=4_000, help="of these the linear map is fitted to")
-    parser.add_argument("--steps", type=int, default=5_000, help="of stage 2")
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--lr", type=float, default=1e-3)
-    parser.add_argument("--refine-steps", type=int, default=1_500, help="of stage 3, through the generator")
+    parser.add_argument("--faces", type=Path, help="folder of aligned clean photographs to refine on")
+    parser.add_argument("--rendered", type=int, default=12_288, help="faces rendered in stage 1")
+    parser.add_argument("--masks", type=int, default=3, help="face masks laid on each photograph")
+    parser.add_argument("--described", type=int, default=4_000, help="rendered faces the linear map is fitted to")
+    parser.add_argument("--steps", type=int, default=4_000, help="of stage 2")
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--lr", type=float, default=5e-4)
+    parser.add_argument("--refine-steps", type=int, default=2_000, help="of stage 3, through the generator")
     parser.add_argument("--refine-batch", type=int, default=8)
-    parser.add_argument("--refine-lr", type=float, default=1e-4)
+    parser.add_argument("--refine-lr", type=float, default=2e-4)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, default=Path("outputs/train_encoder"), help="faces and checkpoints")
     parser.add_argument("--out", type=Path, help="encoder.safetensors below --work if left out")
@@ -376,54 +250,72 @@ def main() -> None:
     cv2.setNumThreads(1)
     options.work.mkdir(parents=True, exist_ok=True)
 
-    triples = render(options.work, options.faces, options.seed)
+    rendered = rendered_faces(options.work, options.rendered, options.seed)
     prior = Prior.build(SIZE)
-    shown = visible_map(triples, prior, options.work / "map.safetensors", options.described, 400)
-    latent_loss = LatentLoss.of(prior, shown, triples.w)
+    shown = visible_map(rendered, prior, options.work / "map.safetensors", options.described, 400)
+    latent_loss = LatentLoss.of(prior, shown, rendered.w)
     torch.manual_seed(options.seed)
     network = LatentEncoder(GROUPS, prior.generator.num_ws)
     network.axes.copy_(prior.axes)
-    log.info("held-out loss of the linear model alone: %.4f", held_out_loss(network, triples, latent_loss))
+    log.info("held-out loss of the linear model alone: %.4f", held_out_loss(network, rendered, latent_loss))
+    learnt = rendered.learnt_from
 
-    def report(network: LatentEncoder) -> str:
-        return f"(held out {held_out_loss(network, triples, latent_loss):.4f})"
+    def latents_missed(random: torch.Generator) -> Tensor:
+        given = drawn(rendered, learnt, options.batch, random)
+        return latent_loss(predict(network, given), rendered.w[given.indices].float())
 
     train(
         network,
-        triples,
-        lambda network, given: latent_loss(predict(network, given), given.w),
+        latents_missed,
         options.work / "latents.pt",
         name="latents",
         steps=options.steps,
-        batch_size=options.batch,
         lr=options.lr,
+        weight_decay=WEIGHT_DECAY,
         seed=options.seed,
-        report=report,
+        report=lambda: f"{held_out_loss(network, rendered, latent_loss):.4f}",
     )
+    photographs = None if options.faces is None else photographed(options.work, options.faces, options.masks)
     if options.refine_steps:
         vgg = VGG16Features.pretrained(LAYERS, torch.bfloat16).to(memory_format=torch.channels_last)
-        picture_loss = PictureLoss(prior, vgg)
+        embedding = FaceEmbedding.pretrained().to(memory_format=torch.channels_last)
+        picture_loss = PictureLoss(prior, vgg, embedding)
+
+        def pictures_missed(random: torch.Generator) -> Tensor:
+            half = 0 if photographs is None else options.refine_batch // 2
+            given = drawn(rendered, learnt, options.refine_batch - half, random)
+            if photographs is not None:
+                real = photographs.learnt_from
+                given = joined(given, drawn(real, torch.arange(len(real)), half, random))
+            return picture_loss(predict(network, given), given)
+
+        def report() -> str:
+            found = f"rendered {picture_loss.report(network, rendered, rendered.held_out[:REPORT_FACES])}"
+            if photographs is None:
+                return found
+            indices = torch.arange(min(REPORT_FACES, len(photographs.held_out)))
+            return f"{found}; photographs {picture_loss.report(network, photographs.held_out, indices)}"
+
         train(
             network,
-            triples,
-            lambda network, given: picture_loss(predict(network, given), given.clean),
+            pictures_missed,
             options.work / "refined.pt",
             name="refine",
             steps=options.refine_steps,
-            batch_size=options.refine_batch,
             lr=options.refine_lr,
+            weight_decay=WEIGHT_DECAY,
             seed=options.seed + 1,
             report=report,
+            adapt_statistics=False,
         )
     facts = {
-        "trained_on": "faces of the generator with face masks laid on by the project",
-        "faces": len(triples.learnt_from),
+        "rendered": len(learnt),
+        "photographs": 0 if photographs is None else len(photographs.learnt_from),
         "steps": options.steps,
         "batch": options.batch,
         "refine_steps": options.refine_steps,
         "refine_batch": options.refine_batch,
         "seed": options.seed,
-        "held_out_loss": round(held_out_loss(network, triples, latent_loss), 4),
     }
     out = options.out or options.work / "encoder.safetensors"
     network.save(out, facts)

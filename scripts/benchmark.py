@@ -8,7 +8,8 @@ a machine that gets slower meanwhile slows all of it; the numbers are medians ov
 
     step                         forward, backward and Adam of one batch, through the loop a projection runs
     generator                    forward and backward of the generator alone
-    vgg                          forward and backward of the objective alone, nearly all of it VGG-16
+    vgg                          forward and backward of the objective alone, nearly all of it VGG-16 and the face
+                                 embedding
     rest                         step - generator - vgg; compiled, it can be below zero, where fusion crosses the parts
     bare_convolutions            the step's convolutions, forward and backward to their inputs only: same shapes, groups
                                  and frozen weights, channels_last, nothing in between
@@ -77,7 +78,9 @@ class Subject:
         mean = projection.space.statistics.mean.expand(len(self.faces), 1, -1)
         start = mean.expand(-1, projection.generator.num_active_ws, -1).clone().requires_grad_(True)
         images = projection.render(start, ()).requires_grad_(True)
-        target = objective.target(self.faces.masked, self.faces.visible, filler=images.detach(), anchor=mean)
+        whom = projection.expected_identity
+        identity = None if whom is None else whom.of(self.faces.masked, self.faces.visible)
+        target = objective.target(self.faces.masked, self.faces.visible, images.detach(), mean, identity)
         stage = Stage(0, config.lr, Ramp(config.rampup, config.rampdown))
 
         def losses_of(latents: Tensor, noise: NoiseMaps) -> dict[str, Tensor]:

@@ -160,7 +160,7 @@ def rendered_faces(folder: Path, count: int, seed: int) -> RenderedFaces:
 
 @torch.no_grad()
 def photographed_faces(folder: Path, root: Path, part: Split, masks: int) -> MaskedFaces:
-    """The aligned clean faces below `root` that `data.split` calls `part`, with so many masks each; kept below `folder`.
+    """The aligned clean faces below `root` in this part of the split, with so many masks each; kept below `folder`.
 
     Those of the train part are there mirrored too.
     """

@@ -183,6 +183,7 @@ class InpaintConfig(MethodConfig):
 class Init(Enum):
     """Where a projection starts."""
 
+    auto = "auto"
     mean = "mean"
     random = "random"
     search = "search"
@@ -216,8 +217,8 @@ class Shrink(Enum):
 class StyleGANProjConfig(MethodConfig):
     """Project the visible face into the latent space of a frozen generator; the generator fills the rest."""
 
-    init: Init = Init.regression
-    """mean: the average w; random: a random face (the study); search: the best of many random faces by visible
+    init: Init = Init.auto
+    """auto: encoder where one ships for the generator, else regression; mean: the average w; random: a random face (the study); search: the best of many random faces by visible
     pixels; regression: the w expected from the visible pixels under a linear model of the generator's pictures;
     encoder: the w of each layer that a network tells from the visible part."""
     candidates: int = 300
@@ -229,8 +230,7 @@ class StyleGANProjConfig(MethodConfig):
     regression_ridge: float = 1.5e-4
     """init=regression: how far real pictures are from the model; larger starts nearer to the mean face."""
     encoder: str | None = None
-    """Path of the network of init=encoder (scripts/train_encoder.py makes one); null uses the generator's own, where
-    one ships: none does yet."""
+    """Path of the network of init=encoder (scripts/train_encoder.py makes one); null uses the generator's own."""
     latent_space: LatentSpaceName = LatentSpaceName.pn
     """w: steps and penalties in w itself (the study); pn: in the whitened space P_N, where a step is as likely in every
     direction, so that it stays near the generator's faces."""

@@ -27,6 +27,8 @@ from unmask.generators.heads import HEAD_BLOCKS, StyledHead, head_resolution, lo
 LEAKY_SLOPE = 0.2
 PICTURE_MODEL_PATH = Path(__file__).with_name("mobilestylegan_picture_model.safetensors")
 """The linear model of its pictures that ships with the package; made by scripts/fit_picture_model.py."""
+ENCODER_PATH = Path(__file__).with_name("mobilestylegan_encoder.safetensors")
+"""The encoder into its w_plus that ships with the package; made by scripts/train_encoder.py."""
 BLOCK_CHANNELS = (512, 512, 512, 512, 256, 128, 64)
 """Channels of the blocks at 8, 16, ..., 512 pixels."""
 
@@ -249,8 +251,8 @@ class MobileStyleGAN(Generator):
 
     @property
     def encoder_path(self) -> Path | None:
-        """None: none ships yet; scripts/train_encoder.py makes one."""
-        return None
+        """The shipped one, unless other weights were loaded."""
+        return ENCODER_PATH if self._shipped_weights else None
 
     def compute_in(self, dtype: torch.dtype) -> None:
         """See `Generator.compute_in`; the head and the 1024² render stay in fp32."""

@@ -57,14 +57,17 @@ class Initialisation:
             UnmaskError: see `encoder`.
         """
         config = self.config
-        if config.init is Init.encoder:
+        init = config.init
+        if init is Init.auto:
+            init = Init.regression if self._encoder_file is None else Init.encoder
+        if init is Init.encoder:
             expected = self.picture_model.expected_w(faces.masked, visible, ridge=config.regression_ridge)
             return self.encoder.w_plus(faces.masked, visible, expected)[:, : self.generator.num_active_ws]
-        if config.init is Init.mean:
+        if init is Init.mean:
             w = starts.mean_start(self.statistics, faces.ids)
-        elif config.init is Init.random:
+        elif init is Init.random:
             w = starts.random_start(self.generator, self.device, faces.ids, self.seed)
-        elif config.init is Init.search:
+        elif init is Init.search:
             w = starts.search_start(self.candidates, faces.masked, visible, best=config.search_best)
         else:
             w = self.picture_model.expected_w(faces.masked, visible, ridge=config.regression_ridge)
@@ -113,10 +116,14 @@ class Initialisation:
         Raises:
             UnmaskError: there is none for this generator, or the file holds something else.
         """
-        path = self.generator.encoder_path if self.config.encoder is None else Path(self.config.encoder)
+        path = self._encoder_file
         if path is None:
             raise UnmaskError(
                 "method.init=encoder: no encoder ships for this generator or its checkpoint. Train one with "
                 "scripts/train_encoder.py and name it with method.encoder, or choose another method.init."
             )
         return LatentEncoder.load(path, self.generator.num_ws, self.generator.w_dim).to(self.device)
+
+    @property
+    def _encoder_file(self) -> Path | None:
+        return self.generator.encoder_path if self.config.encoder is None else Path(self.config.encoder)

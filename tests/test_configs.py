@@ -117,10 +117,11 @@ def test_two_runs_in_one_second_have_two_directories() -> None:
 
 
 def test_a_projection_of_a_version_without_samples_asks_for_the_same_results() -> None:
-    config = compose("run", ["method=stylegan_proj"])
+    config = compose("run", ["experiment=study/stylegan_masked_mse"])
     older = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
     assert isinstance(older, dict)
-    for key in ("num_samples", "sample_spread"):
+    for key in ("num_samples", "sample_spread", "lambda_identity", "perceptual_window"):
         del older["method"][key]
     assert config_hash(OmegaConf.create(older)) == config_hash(config)
-    assert config_hash(compose("run", ["method.num_samples=2"])) != config_hash(config)
+    changed = ["experiment=study/stylegan_masked_mse", "method.num_samples=2"]
+    assert config_hash(compose("run", changed)) != config_hash(config)

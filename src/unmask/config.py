@@ -218,9 +218,10 @@ class StyleGANProjConfig(MethodConfig):
     """Project the visible face into the latent space of a frozen generator; the generator fills the rest."""
 
     init: Init = Init.auto
-    """auto: encoder where one ships for the generator, else regression; mean: the average w; random: a random face (the study); search: the best of many random faces by visible
-    pixels; regression: the w expected from the visible pixels under a linear model of the generator's pictures;
-    encoder: the w of each layer that a network tells from the visible part."""
+    """auto: encoder where one ships for the generator, else regression; mean: the average w; random: a random face
+    (the study); search: the best of many random faces by visible pixels; regression: the w expected from the visible
+    pixels under a linear model of the generator's pictures; encoder: the w of each layer that a network tells from the
+    visible part."""
     candidates: int = 300
     """Random faces rendered once a run for init=search (and for init=regression if no model ships)."""
     candidates_psi: float = 0.7
@@ -250,7 +251,7 @@ class StyleGANProjConfig(MethodConfig):
     """mse, l1 (on [-1,1]) or bce (on [0,1])."""
     use_occlusion: bool = True
     """Leave the hidden pixels out of every loss; false compares with the face mask too, as the study's first trials."""
-    lambda_pixel: float = 4.0
+    lambda_pixel: float = 8.0
     """Weight of the pixel loss."""
     lambda_perceptual: float = 1.0
     """Weight λ of the VGG-16 feature distance."""
@@ -258,8 +259,9 @@ class StyleGANProjConfig(MethodConfig):
     """VGG-16 layers compared, relu1_1 to relu5_3; the study's conv2 is relu2_2."""
     perceptual_resolution: int = 128
     """Pictures are shrunk to this many pixels before VGG-16."""
-    perceptual_window: float = 1.0
-    """VGG-16 is shown a window around the hole with this share of the picture's side; 1: the whole picture."""
+    perceptual_window: float = 0.75
+    """VGG-16 is shown a window around the hole with this share of the picture's side; 1: the whole picture (the
+    study)."""
     perceptual_shrink: Shrink = Shrink.bicubic
     """bicubic with antialiasing, or area: means over pixels, as the reference projectors shrink."""
     normalise_features: bool = True
@@ -278,7 +280,7 @@ class StyleGANProjConfig(MethodConfig):
     """Weight of the disagreement between the layers, in the same units."""
     lambda_anchor: float = 0.2
     """Weight of the squared distance from the start, in the same units."""
-    lambda_identity: float = 0.0
+    lambda_identity: float = 0.5
     """Weight of the squared distance of face embeddings: that of the visible picture with the generated part in its
     hole, and that to expect of the whole face, which a network tells from the visible part. Not the embedding that
     evaluates. 0 leaves the term out."""

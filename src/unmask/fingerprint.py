@@ -26,6 +26,7 @@ PROCESSES = ("devices", "num_nodes")
 ADDED_LATER = {
     "evaluation.expression": False,
     "method.encoder": None,
+    "method.lambda_identity": 0.0,
     "method.num_samples": 1,
     "method.perceptual_window": 1.0,
     "method.sample_spread": 1.0,

@@ -23,6 +23,7 @@ CONFIG = StyleGANProjConfig(
     latent_space=LatentSpaceName.w,
     lambda_pixel=1.0,
     lambda_perceptual=0.0,
+    lambda_identity=0.0,
     lambda_anchor=0.02,
     layer_shrinkage=0.0,
     focus=0.0,

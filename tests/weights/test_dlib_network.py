@@ -44,7 +44,9 @@ RANDOM = np.random.default_rng(0)
 W1, B1, G1, S1 = (RANDOM.normal(size=shape) for shape in ((4, 3, 5, 5), 4, 4, 4))
 W2, B2, G2, S2 = (RANDOM.normal(size=shape) for shape in ((300, 4, 3, 3), 300, 300, 300))
 LAST = RANDOM.normal(size=(300, 7))
-STREAM = b"head" + convolution(W1, B1) + scale(G1, S1) + b"\x01\x02" + convolution(W2, B2) + scale(G2, S2) + linear(LAST)
+STREAM = (
+    b"head" + convolution(W1, B1) + scale(G1, S1) + b"\x01\x02" + convolution(W2, B2) + scale(G2, S2) + linear(LAST)
+)
 
 
 def test_scales_are_folded_into_the_convolutions(tmp_path: Path) -> None:

@@ -39,12 +39,33 @@ def test_membrane_removes_a_constant_colour_cast_exactly() -> None:
     assert torch.allclose(joined, truth, atol=1e-5)
 
 
-def test_membrane_follows_a_slow_gradient_better_than_its_mean() -> None:
-    ramp = torch.linspace(-0.15, 0.15, 64).view(1, 1, 1, 64).expand(1, 3, 64, 64)
-    hole = disc_hole(radius=12)
-    found = colour_membrane(ramp, hole)
-    inside = (hole > 0).expand_as(ramp)
-    assert (found - ramp)[inside].abs().mean() < 0.5 * ramp[inside].abs().mean()
+def difference_of(cast: float, stretch: float, size: int = 64) -> torch.Tensor:
+    """`cast` everywhere, but `stretch` in the lowest part, which borders on a quarter of the disc's circumference."""
+    difference = torch.full((1, 3, size, size), cast)
+    difference[..., size // 2 + round(0.7 * 16) :, :] = stretch
+    return difference
+
+
+def test_membrane_meets_the_input_at_every_part_of_the_seam() -> None:
+    hole, difference = disc_hole(), difference_of(0.1, -0.8)
+    found = colour_membrane(difference, hole)
+    y, x = 32 + 15, 32  # lowest pixel of the hole, whose neighbour differs by -0.8; highest, by 0.1
+    assert found[0, 0, y, x] < -0.5
+    assert abs(float(found[0, 0, 32 - 15, x]) - 0.1) < 0.02
+
+
+def test_a_stretch_of_the_seam_that_disagrees_does_not_dye_the_middle() -> None:
+    found = colour_membrane(difference_of(0.1, -0.8), disc_hole())
+    torch.testing.assert_close(found[0, :, 32, 32], torch.full((3,), 0.1), atol=0.01, rtol=0)
+
+
+def test_the_common_cast_goes_by_the_hole_s_surroundings() -> None:
+    hole = disc_hole(radius=8)
+    difference = torch.full((1, 3, 64, 64), 0.2)
+    difference[..., 28:37, 28:37] = 0.0  # in the hole: not looked at
+    difference[..., :8, :] = difference[..., -8:, :] = difference[..., :8] = difference[..., -8:] = -0.1
+    found = colour_membrane(difference, hole)
+    torch.testing.assert_close(found[0, :, 32, 32], torch.full((3,), 0.2), atol=2e-3, rtol=0)
 
 
 def test_soft_edge_is_zero_outside_and_one_deep_inside() -> None:

@@ -10,7 +10,14 @@ from unmask.config import Blend
 from unmask.images import depth
 
 ROBUST_SCALE = 0.05
-"""Differences at the seam above this (pictures in [-1,1]) are taken for content that disagrees, not for colour."""
+"""Differences from the common cast above this (pictures in [-1,1]) are taken for content that disagrees, not for
+colour."""
+CAST_REACH = 10.0
+"""How far from the hole a visible pixel may be to tell of the cast, in pixels at 256: the scale of a Gaussian."""
+CAST_ROUNDS = 5
+"""Of weighing anew what disagrees; the cast hardly changes after three."""
+SEAM_REACH = 10.0
+"""How far into the hole a difference at the seam is felt, in pixels at 256: it fades to 1/e."""
 
 
 def composite(raw: Tensor, masked: Tensor, hole: Tensor, *, feather: float, blend: Blend) -> Tensor:
@@ -41,8 +48,9 @@ def colour_membrane(difference: Tensor, hole: Tensor) -> Tensor:
     """Continue the colour difference seen around the hole smoothly into it.
 
     A membrane in the spirit of Poisson image editing (Pérez et al. 2003), interpolated with a pull-push pyramid
-    (Gortler et al. 1996, "The Lumigraph", section 3.4), which is fast and does not amplify noise at the seam. Large
-    differences count less, since they come from content (hair against background), not from colour.
+    (Gortler et al. 1996, "The Lumigraph", section 3.4), which is fast and does not amplify noise at the seam. It is
+    screened, as in Bhat et al. 2008 ("Fourier analysis of the 2D screened Poisson equation"): deep in the hole only the
+    cast is left that most of its surroundings have in common, so that a shirt under a chin does not dye it.
 
     Args:
         difference: (B,3,H,W), wanted minus generated; only its visible part is used.
@@ -50,9 +58,23 @@ def colour_membrane(difference: Tensor, hole: Tensor) -> Tensor:
     Returns:
         (B,3,H,W), zero where nothing is visible at all.
     """
-    size = difference.abs().mean(1, keepdim=True) / ROBUST_SCALE
-    weight = (1 - hole) / (1 + size.square())
-    return _pull_push(difference, weight)
+    cast = _common_cast(difference, hole)
+    at_the_seam = _pull_push(difference - cast, 1 - hole)
+    return cast + at_the_seam * torch.exp(-depth(hole) / (SEAM_REACH * hole.shape[-1] / 256.0))
+
+
+def _common_cast(difference: Tensor, hole: Tensor) -> Tensor:
+    """(B,3,1,1), the difference that most visible pixels around the hole agree on: iteratively reweighted means with
+    Cauchy's weights (Holland and Welsch 1977)."""
+    far = depth(1 - hole) * 256.0 / hole.shape[-1] / CAST_REACH
+    near = (1 - hole) * torch.exp(-0.5 * far.square())
+    cast = difference.new_zeros(len(difference), 3, 1, 1)
+    for _ in range(CAST_ROUNDS):
+        apart = (difference - cast).abs().mean(1, keepdim=True) / ROBUST_SCALE
+        weight = near / (1 + apart.square())
+        total = weight.sum((2, 3), keepdim=True).clamp_min(1e-12)
+        cast = (difference * weight).sum((2, 3), keepdim=True) / total
+    return cast
 
 
 def _pull_push(values: Tensor, weight: Tensor) -> Tensor:

@@ -235,11 +235,11 @@ class StyleGANProjConfig(MethodConfig):
     latent_space: LatentSpaceName = LatentSpaceName.pn
     """w: steps and penalties in w itself (the study); pn: in the whitened space P_N, where a step is as likely in every
     direction, so that it stays near the generator's faces."""
-    w_steps: int = 40
+    w_steps: int = 16
     """Steps with one w for all layers (W), before W+."""
     w_lr: float = 0.05
     """Adam's learning rate in W."""
-    steps: int = 20
+    steps: int = 8
     """Steps with a w per layer (W+); 0 leaves the result in W."""
     lr: float = 0.05
     """Adam's learning rate in W+."""
@@ -280,7 +280,7 @@ class StyleGANProjConfig(MethodConfig):
     """Weight of the disagreement between the layers, in the same units."""
     lambda_anchor: float = 0.2
     """Weight of the squared distance from the start, in the same units."""
-    lambda_identity: float = 0.5
+    lambda_identity: float = 2.0
     """Weight of the squared distance of face embeddings: that of the visible picture with the generated part in its
     hole, and that to expect of the whole face, which a network tells from the visible part. Not the embedding that
     evaluates. 0 leaves the term out."""

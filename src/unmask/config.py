@@ -312,7 +312,8 @@ class StyleGANProjConfig(MethodConfig):
     """The other answers start from draws of what the visible pixels leave open, and are tied to them by
     `lambda_anchor`; this multiplies how far they are drawn from the first. 0: all alike."""
     shrink_full: bool = True
-    """Take the result from the full-resolution render, shrunk, instead of from the low-resolution head: sharper."""
+    """Take the detail from the full-resolution render, shrunk: sharper. Colours and whatever else is coarser than a
+    pixel or two stay those of the low-resolution head, which is what was fitted. false: the head's picture as it is."""
     render_full: bool = False
     """Also keep the full-resolution render of the same w_plus, in full/ID.png."""
     precision: str = "auto"

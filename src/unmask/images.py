@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,14 @@ def resize(images: Tensor, resolution: int) -> Tensor:
     if images.shape[-2:] == (resolution, resolution):
         return images
     return F.interpolate(images, (resolution, resolution), mode="bicubic", antialias=True, align_corners=False)
+
+
+def blur(images: Tensor, sigma: float) -> Tensor:
+    """(B,C,H,W) -> the same shape, by a Gaussian of `sigma` pixels at 256 (scaled with H)."""
+    from torchvision.transforms.functional import gaussian_blur  # heavy to import
+
+    pixels = sigma * images.shape[-1] / 256.0
+    return gaussian_blur(images, [2 * math.ceil(3 * pixels) + 1] * 2, [pixels] * 2)
 
 
 def dilate(occlusion: Tensor, radius: float) -> Tensor:

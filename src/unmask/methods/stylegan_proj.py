@@ -19,7 +19,7 @@ from unmask.config import StyleGANProjConfig
 from unmask.errors import UnmaskError
 from unmask.faces import Faces, Failure, Reconstruction
 from unmask.generators.base import Generator
-from unmask.images import resize
+from unmask.images import blur, resize
 from unmask.methods.base import Method, MethodContext, StepCallback
 from unmask.methods.step_reporter import StepReporter
 from unmask.networks.face_embedding import FaceEmbedding
@@ -40,6 +40,9 @@ from unmask.projection.tuning import Loss, TuningSettings, neighbours, tune
 
 log = logging.getLogger(__name__)
 
+DETAIL = 1.0
+"""What is finer than this comes from the full-resolution render, what is coarser from the head that was fitted: σ of a
+Gaussian, in pixels at 256."""
 NEIGHBOURS = 4
 """Faces near by that a tuning leaves as they were."""
 
@@ -276,17 +279,20 @@ class StyleGANProjection(Method):
 
     def _pictures(self, latents: Tensor, w_plus: Tensor, noise: NoiseMaps, *, full: bool) -> _Pictures:
         """latents (N,num_active_ws,D) in `space`, w_plus (N,num_ws,D); `full`: keep the full-resolution render."""
-        shrink = self.config.shrink_full
-        rendered = self._render_full(latents, w_plus, noise) if full or shrink else None
-        if rendered is None or not shrink:
-            return _Pictures(self.render(latents, noise), rendered)
-        return _Pictures(resize(rendered, self.generator.resolution).clamp(-1, 1), rendered if full else None)
+        fitted = self.render(latents, noise)
+        if self.generator.resolution == self.generator.full_resolution:
+            return _Pictures(fitted, fitted if full else None)
+        if not (full or self.config.shrink_full):
+            return _Pictures(fitted, None)
+        rendered = self._render_full(w_plus, noise)
+        if self.config.shrink_full:
+            detailed = resize(rendered, self.generator.resolution).clamp(-1, 1)
+            fitted = (detailed + blur(fitted - detailed, DETAIL)).clamp(-1, 1)
+        return _Pictures(fitted, rendered if full else None)
 
     @torch.no_grad()
-    def _render_full(self, latents: Tensor, w_plus: Tensor, noise: NoiseMaps) -> Tensor:
+    def _render_full(self, w_plus: Tensor, noise: NoiseMaps) -> Tensor:
         """w_plus (N,num_ws,D) -> (N,3,R,R) in [-1,1] picture by picture, to bound the memory."""
-        if self.generator.resolution == self.generator.full_resolution:
-            return self.render(latents, noise)
         size = self.generator.full_resolution
         pictures = [
             self.generator.synthesize_full(w_plus[i : i + 1], tuple(one[i : i + 1] for one in noise) or None)

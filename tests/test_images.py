@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from unmask.errors import UnmaskError
-from unmask.images import dilate, from_uint8, load_image, make_grid, resize, save_image, to_uint8
+from unmask.images import blur, dilate, from_uint8, load_image, make_grid, resize, save_image, to_uint8
 
 
 def test_every_eight_bit_level_survives_a_round_trip() -> None:
@@ -73,3 +73,14 @@ def test_grid_places_pictures_in_reading_order() -> None:
     grid = make_grid([pictures[:2], pictures[2:]], gap=1)
     assert grid.shape == (3, 9, 9)
     assert grid[0, 0, 0] == -1 and grid[0, 0, 5] == 0 and grid[0, 5, 0] == 1
+
+
+@pytest.mark.parametrize("size", [128, 256])
+def test_blur_spreads_a_point_as_a_gaussian_of_the_same_share_of_the_picture(size: int) -> None:
+    point = torch.zeros(1, 1, size, size)
+    point[..., size // 2, size // 2] = 1
+    found = blur(point, 4.0)
+    rows = torch.arange(size) - size // 2
+    assert float(found.sum()) == pytest.approx(1, abs=1e-5)
+    sigma = 4.0 * size / 256
+    assert float((found.sum((0, 1, 3)) * rows.square()).sum()) == pytest.approx(sigma**2, rel=0.05)

@@ -2,8 +2,9 @@
 
     python scripts/measure_starts.py data=ffhq_cmfd data.root=/path/to/pairs data.limit=12
     python scripts/measure_starts.py --start encoder --steps 30 --against mean --against-steps 150 data.limit=12
+    python scripts/measure_starts.py --w-share 0 method.lr=0.2 data.limit=12     # both in W+ from the first step, fast
 
-Two thirds of the steps are in W, the others in W+. The visible loss is that of pixels and features after the last step.
+The visible loss is that of pixels and features at a step. Both starts have the same schedule but for its length.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
+from statistics import fmean
 
 from hydra import compose, initialize_config_dir
 from rich.progress import track
@@ -27,15 +29,21 @@ from unmask.sweep.naming import register_resolvers
 VISIBLE = ("pixel", "perceptual")
 
 
-def visible_loss(method: Method, faces: Faces) -> float:
-    """After the last step, of one picture."""
-    last: list[StepReport] = []
+def visible_losses(method: Method, faces: Faces) -> list[float]:
+    """Of one picture, at every step."""
+    found: list[float] = []
 
     def keep(report: StepReport) -> None:
-        last[:] = [report]
+        found.append(sum(float(report.losses[name]) for name in VISIBLE))
 
     method.unmask(faces, on_step=keep)
-    return sum(float(last[0].losses[name]) for name in VISIBLE)
+    return found
+
+
+def reached(curves: list[list[float]], loss: float) -> int | None:
+    """The first step, from 1, at which the mean over the pictures is at most `loss`; None: at none."""
+    means = (fmean(values) for values in zip(*curves, strict=True))
+    return next((step for step, mean in enumerate(means, 1) if mean <= loss), None)
 
 
 def main() -> None:
@@ -44,25 +52,29 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--against", default="mean", help="method.init of the other")
     parser.add_argument("--against-steps", type=int, default=150)
+    parser.add_argument("--w-share", type=float, default=2 / 3, help="share of the steps in W, before those in W+")
     parser.add_argument("overrides", nargs="*", help="settings of unmask.run")
     options = parser.parse_args()
     register()
     register_resolvers()
-    found: dict[str, list[float]] = {}
+    found: dict[str, list[list[float]]] = {}
     for init, steps in ((options.start, options.steps), (options.against, options.against_steps)):
         name = f"{init}, {steps} steps"
-        schedule = [f"method.init={init}", f"method.w_steps={steps * 2 // 3}", f"method.steps={steps - steps * 2 // 3}"]
+        in_w = int(steps * options.w_share + 1e-9)
+        schedule = [f"method.init={init}", f"method.w_steps={in_w}", f"method.steps={steps - in_w}"]
         with initialize_config_dir(str(config_dir()), version_base="1.3"):
             settings = typed(compose("run", [*options.overrides, *schedule, "method.shrink_full=false"]))
         seed_everything(settings.seed)
         dataset = data.load_dataset(settings.data, settings.occlusion)
         method = build_method(settings, pick_device(settings.device))
-        found[name] = [visible_loss(method, dataset[i]) for i in track(range(len(dataset)), description=name)]
-    ours, theirs = found.values()
+        found[name] = [visible_losses(method, dataset[i]) for i in track(range(len(dataset)), description=name)]
+    last = {name: [curve[-1] for curve in curves] for name, curves in found.items()}
+    ours, theirs = last.values()
     answer = {
         "n": len(ours),
-        **{name: asdict(mean_interval(losses)) for name, losses in found.items()},
+        **{name: asdict(mean_interval(losses)) for name, losses in last.items()},
         "at least as good in": sum(a <= b for a, b in zip(ours, theirs, strict=True)),
+        f"steps from {options.against} to the same mean loss": reached(list(found.values())[1], fmean(ours)),
     }
     print(json.dumps(answer, indent=2))
 

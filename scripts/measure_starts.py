@@ -68,13 +68,13 @@ def main() -> None:
         dataset = data.load_dataset(settings.data, settings.occlusion)
         method = build_method(settings, pick_device(settings.device))
         found[name] = [visible_losses(method, dataset[i]) for i in track(range(len(dataset)), description=name)]
-    last = {name: [curve[-1] for curve in curves] for name, curves in found.items()}
-    ours, theirs = last.values()
+    curves, against_curves = found.values()
+    ours, theirs = ([curve[-1] for curve in each] for each in (curves, against_curves))
     answer = {
         "n": len(ours),
-        **{name: asdict(mean_interval(losses)) for name, losses in last.items()},
+        **{name: asdict(mean_interval(losses)) for name, losses in zip(found, (ours, theirs), strict=True)},
         "at least as good in": sum(a <= b for a, b in zip(ours, theirs, strict=True)),
-        f"steps from {options.against} to the same mean loss": reached(list(found.values())[1], fmean(ours)),
+        f"steps from {options.against} to the same mean loss": reached(against_curves, fmean(ours)),
     }
     print(json.dumps(answer, indent=2))
 

@@ -83,6 +83,27 @@ class Answer:
     err: str
 
 
+Cli = Callable[..., Answer]
+"""``python -m unmask.run ARGUMENTS`` in this process; see `unmask_cli`."""
+
+
+def succeed(answer: Answer) -> str:
+    """The stdout of a command that ended well."""
+    assert answer.code == 0, answer.err
+    return answer.out
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Sums of floats in the order in which a process started with OMP_NUM_THREADS=1 takes them."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def unmask_cli(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path

@@ -12,9 +12,9 @@ for task in $(seq 0 "${{last:?}}"); do
     (
         export SLURM_JOB_ID=$((100 + task)) SLURM_ARRAY_JOB_ID=7 SLURM_ARRAY_TASK_ID=$task SLURM_JOB_NODELIST=here
         export SLURM_JOB_NUM_NODES=1 SLURM_NTASKS=1 SLURM_NODEID=0 SLURM_PROCID=0 SLURM_LOCALID=0
-        if sh "$1"; then state=COMPLETED; else state=OUT_OF_MEMORY; fi
+        if sh {folder}/script.sh; then state=COMPLETED; else state=OUT_OF_MEMORY; fi
         echo "7_$task|$state|here" >> {folder}/states
-    ) > /dev/null 2>&1 &
+    ) > {folder}/log_$task 2>&1 &
 done
 echo "Submitted batch job 7"
 """,
@@ -34,7 +34,8 @@ done
 def install(folder: Path) -> None:
     """Write the commands into `folder`, which belongs in front of $PATH.
 
-    There sbatch leaves what it was given as script.sh; it takes arrays only and runs them at once.
+    There sbatch keeps what it was given as script.sh, for submitit moves its own away, and what the tasks say as
+    log_TASK; it takes arrays only and runs them at once.
     """
     folder.mkdir(parents=True)
     (folder / "states").touch()

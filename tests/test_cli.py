@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,12 @@ import torch
 from omegaconf import OmegaConf
 from PIL import Image
 
-from conftest import QUICK, Answer, write_pair_tree
+from conftest import QUICK, Cli, write_pair_tree
 from probe_method import BUG, SECONDS
 from small_stylegan2 import write_small_checkpoint
 from unmask.config_dir import config_dir
 from unmask.images import save_image
 
-Cli = Callable[..., Answer]
 PROBE = ("method=inpaint", "method._target_=probe_method.Probe")
 TINY_PROJECTION = ("method.w_steps=1", "method.steps=1", "method.candidates=4", "method.compile=false")
 TINY_TRAINING = (
@@ -111,7 +109,9 @@ def test_a_run_leaves_everything_it_promises(method: str, unmask_cli: Cli, tmp_p
 def test_every_experiment_is_smoke_run(experiment: str, unmask_cli: Cli, tmp_path: Path) -> None:
     method = next((name for name in TRAINED if experiment.endswith(name)), "stylegan_proj")
     write_pair_tree(tmp_path / "pairs", 1 if method not in TRAINED else 12, size=64)
-    needed = ()
+    needed: tuple[str, ...] = ()
+    if experiment == "tuned":
+        needed = ("method.tune_steps=1",)
     if experiment.startswith(GIVEN_CHECKPOINT):
         needed = (f"generator.checkpoint={write_small_checkpoint(tmp_path / 'small.safetensors', 128)}",)
     command = (f"experiment={experiment}", "data.root=pairs", "data.limit=1", *QUICK, *SMOKE[method], *needed)

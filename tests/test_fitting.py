@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from conftest import Answer, write_pair_tree
+from conftest import Cli, write_pair_tree
 from unmask.config import CopyConfig, DataConfig, Pix2PixConfig, RunConfig, Split, TrainingConfig
 from unmask.data import split_of
 from unmask.fitting import evaluated_data, needs_training
 
-Cli = Callable[..., Answer]
 TINY = (
     "method=pix2pix", "method.ngf=2", "method.ndf=2", "method.depth=5", "data=ffhq_cmfd", "data.root=pairs",
     "data.resolution=32", "evaluation.identity=false", "evaluation.expression=false", "device=cpu", "progress=false",

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,13 +20,12 @@ from omegaconf import DictConfig
 
 import fake_slurm
 import probe_method
-from conftest import QUICK, Answer
+from conftest import QUICK, Answer, Cli
 from probe_method import SECONDS
 from unmask.config import register
 from unmask.config_dir import config_dir
 from unmask.sweep.naming import register_resolvers
 
-Cli = Callable[..., Answer]
 PROBE = ("method=inpaint", "method._target_=probe_method.Probe")
 LAUNCHERS = sorted(path.stem for path in (config_dir() / "hydra" / "launcher").glob("*.yaml"))
 PLUGINS = {
@@ -154,7 +153,7 @@ def test_a_job_killed_on_slurm_is_told_by_the_summary(
     )
     assert answer.code == 1, answer.err
     table = rows(tmp_path / "sweep")
-    assert [row["status"] for row in table] == ["complete", "failed", "failed"]
+    assert [row["status"] for row in table] == ["complete", "failed", "failed"], [row["reason"] for row in table]
     assert "the programmer's fault" in table[1]["reason"]
     assert "OUT_OF_MEMORY" in table[2]["reason"]
     logs = Path(table[2]["reason"].rsplit(" ", 1)[-1])

@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from conftest import Answer
+from conftest import Cli
 from unmask.errors import UnmaskError
 from unmask.fingerprint import config_hash, differences
 from unmask.processes import Alone, start_processes
 from unmask.sweep.jobs import FAILURE_FILE
 
-Cli = Callable[..., Answer]
 CPU = torch.device("cpu")
 
 

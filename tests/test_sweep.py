@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,14 +12,13 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from PIL import Image
 
-from conftest import QUICK, Answer
+from conftest import QUICK, Cli
 from unmask.config import register
 from unmask.config_dir import config_dir
 from unmask.sweep import summarise
 from unmask.sweep.jobs import read_jobs, record_death
 from unmask.sweep.naming import MAX_NAME, job_name, register_resolvers, shorten, sweep_name, swept_keys
 
-Cli = Callable[..., Answer]
 PROBE = ("method=inpaint", "method._target_=probe_method.Probe")
 
 

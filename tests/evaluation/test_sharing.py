@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from conftest import write_pair_tree
+from conftest import Cli, succeed, write_pair_tree
 from probe_method import BUG, ONLY_IN, SECONDS, USER_MISTAKE
 from real_processes import PLAIN, TORCHRUN, finish, outcome, signal_all, start
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 QUICK = ("data=ffhq_cmfd", "evaluation.identity=false", "device=cpu", "progress=false", "data.root=pairs")
 PROBE = ("method=inpaint", "method._target_=probe_method.Probe", "data.resolution=32", *QUICK)
 PROJECTION = (
-    "method=stylegan_proj", "method.w_steps=2", "method.steps=2", "method.candidates=4", "method.compile=false",
+    "method=stylegan_proj", "method.w_steps=1", "method.steps=1", "method.candidates=4", "method.compile=false",
     "method.num_samples=2", "method.shrink_full=false", "data.resolution=128",
 )  # fmt: skip
 LATER = {"seconds_per_image", "peak_memory_mb"}
@@ -64,10 +64,13 @@ def curves(run: Path) -> dict[tuple[str, int], float]:
     [(PLAIN, PROJECTION), (TORCHRUN, ("method=inpaint", "data.resolution=64"))],
     ids=["stylegan_proj", "inpaint by torchrun"],
 )
-def test_two_processes_leave_what_one_does(launcher: tuple[str, ...], method: tuple[str, ...], tmp_path: Path) -> None:
+@pytest.mark.usefixtures("one_thread")
+def test_two_processes_leave_what_one_does(
+    launcher: tuple[str, ...], method: tuple[str, ...], unmask_cli: Cli, tmp_path: Path
+) -> None:
     write_pair_tree(tmp_path / "pairs", 5, size=64)
     (tmp_path / "pairs" / "cmfd" / "00000" / "00001_Mask.jpg").write_bytes(b"no picture")
-    finish(start(tmp_path, *method, *QUICK, "hydra.run.dir=one"))
+    succeed(unmask_cli(*method, *QUICK, "hydra.run.dir=one"))
     told = finish(start(tmp_path, *method, *QUICK, "hydra.run.dir=two", "devices=2", launcher=launcher))
     one, two = tmp_path / "one", tmp_path / "two"
     assert report(one)["status"] == "complete"
@@ -84,7 +87,7 @@ def test_two_processes_leave_what_one_does(launcher: tuple[str, ...], method: tu
     assert {key: value for key, value in curves(two).items() if "losses" in key[0]} == pytest.approx(
         {key: value for key, value in known.items() if "losses" in key[0]}
     )
-    again = finish(start(tmp_path, *method, *QUICK, "hydra.run.dir=two"))
+    again = succeed(unmask_cli(*method, *QUICK, "hydra.run.dir=two"))
     assert "already complete" in again, "another number of processes asks for the same results"
 
 
@@ -99,7 +102,7 @@ def wait_for(process: subprocess.Popen[str], tables: dict[Path, int]) -> None:
     pytest.fail("no picture was finished within two minutes")
 
 
-def test_killed_then_interrupted_then_finished_by_one(tmp_path: Path, notes: Path) -> None:
+def test_killed_then_interrupted_then_finished_by_one(unmask_cli: Cli, tmp_path: Path, notes: Path) -> None:
     write_pair_tree(tmp_path / "pairs", 12, clean=False)
     run = tmp_path / "run"
     command = (*PROBE, f"hydra.run.dir={run}")
@@ -128,11 +131,11 @@ def test_killed_then_interrupted_then_finished_by_one(tmp_path: Path, notes: Pat
     assert {id for id, times in asked.items() if times > 1}.isdisjoint(after_kill)
 
     notes.write_text("")
-    finish(start(tmp_path, *command))
+    succeed(unmask_cli(*command))
     everyone = {f"{index:05d}" for index in range(12)}
     assert {line.split()[0] for line in notes.read_text().splitlines()} == everyone - done
     assert (report(run)["status"], report(run)["n"]) == ("complete", 12)
-    finish(start(tmp_path, *PROBE, "hydra.run.dir=straight"))
+    succeed(unmask_cli(*PROBE, "hydra.run.dir=straight"))
     assert report(run) == report(tmp_path / "straight")
     assert files(run) == files(tmp_path / "straight")
 

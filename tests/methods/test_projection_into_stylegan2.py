@@ -99,12 +99,12 @@ def test_bf16_reaches_what_fp32_reaches() -> None:
         unmask(small_stylegan2(), faces, precision="fp8")
 
 
-@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_pivotal_tuning_fits_better_and_leaves_the_weights_as_they_were(precision: str) -> None:
+@pytest.mark.parametrize(("precision", "num_samples"), [("32-true", 2), ("bf16-mixed", 1)])
+def test_pivotal_tuning_fits_better_and_leaves_the_weights_as_they_were(precision: str, num_samples: int) -> None:
     generator = small_stylegan2()
     faces = people(generator)
     plain = unmask(generator, faces, precision=precision)
-    tuned = unmask(generator, faces, precision=precision, tune_steps=20, tune_lr=3e-3, num_samples=2)
+    tuned = unmask(generator, faces, precision=precision, tune_steps=20, tune_lr=3e-3, num_samples=num_samples)
     assert visible_error(tuned, faces) < 0.9 * visible_error(plain, faces)
     assert torch.equal(unmask(generator, faces, precision=precision).raw, plain.raw)
 
@@ -113,12 +113,16 @@ def test_memory_is_flat_in_the_number_of_steps() -> None:
     generator = small_stylegan2()
     faces = people(generator)
     alive: list[int] = []
+    gc.freeze()  # what is there already need not be counted at every step
 
     def count(report: StepReport) -> None:
         gc.collect()
         alive.append(sum(one.numel() for one in gc.get_objects() if isinstance(one, torch.Tensor)))
 
-    StyleGANProjection(CONFIG, generator, CPU, seed=0).unmask(faces, on_step=count)
+    try:
+        StyleGANProjection(CONFIG, generator, CPU, seed=0).unmask(faces, on_step=count)
+    finally:
+        gc.unfreeze()
     in_w, in_w_plus = alive[2:15], alive[17:]
     assert len(set(in_w)) == 1 and len(set(in_w_plus)) == 1
 

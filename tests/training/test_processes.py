@@ -11,13 +11,14 @@ import pytest
 import torch
 
 import real_processes
-from conftest import write_pair_tree
+from conftest import Cli, succeed, write_pair_tree
 from real_processes import PLAIN, TORCHRUN, finish, outcome
 
-pytestmark = [pytest.mark.slow, pytest.mark.weights]
+pytestmark = [pytest.mark.slow, pytest.mark.weights, pytest.mark.usefixtures("one_thread")]
 SIZE = 64
 COMMON = (
     "data=ffhq_cmfd",
+    "data.root=pairs",
     f"data.resolution={SIZE}",
     "data.split=all",
     "data.limit=2",
@@ -33,8 +34,8 @@ COMMON = (
 
 def start(folder: Path, run: str | None, *arguments: str, launcher: tuple[str, ...] = PLAIN) -> subprocess.Popen[str]:
     """The command in `folder`, into the directory `run` or one by the time of day."""
-    where = () if run is None else (f"hydra.run.dir={folder / run}",)
-    return real_processes.start(folder, *COMMON, "data.root=pairs", *arguments, *where, launcher=launcher)
+    where = () if run is None else (f"hydra.run.dir={run}",)
+    return real_processes.start(folder, *COMMON, *arguments, *where, launcher=launcher)
 
 
 def state_of(run: Path) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def largest_difference(one: dict[str, torch.Tensor], other: dict[str, torch.Tens
     return max(float((one[name].double() - other[name].double()).abs().max()) for name in one)
 
 
-def test_a_killed_training_ends_with_the_same_bits(tmp_path: Path) -> None:
+def test_a_killed_training_ends_with_the_same_bits(unmask_cli: Cli, tmp_path: Path) -> None:
     write_pair_tree(tmp_path / "pairs", 12, size=SIZE)
     steps = 60
     settings = (
@@ -62,8 +63,8 @@ def test_a_killed_training_ends_with_the_same_bits(tmp_path: Path) -> None:
     killed.communicate()
     reached = state_of(tmp_path / "killed")["progress"]["step"]
     assert 0 < reached < steps
-    finish(start(tmp_path, "killed", *settings))
-    finish(start(tmp_path, "whole", *settings))
+    succeed(unmask_cli(*COMMON, *settings, "hydra.run.dir=killed"))
+    succeed(unmask_cli(*COMMON, *settings, "hydra.run.dir=whole"))
     assert f"Going on after step {reached}" in (tmp_path / "killed" / "run.log").read_text()
     for kind in ("best", "last"):
         file = Path("checkpoints") / f"{kind}.safetensors"
@@ -84,7 +85,7 @@ def test_a_killed_training_ends_with_the_same_bits(tmp_path: Path) -> None:
     ids=["pix2pix", "cyclegan by torchrun"],
 )
 def test_two_processes_are_one_with_the_same_batch(
-    launcher: tuple[str, ...], method: tuple[str, ...], tmp_path: Path
+    launcher: tuple[str, ...], method: tuple[str, ...], unmask_cli: Cli, tmp_path: Path
 ) -> None:
     """In double precision, for Adam's first steps turn the rounding of tiny gradients into steps of full size."""
     write_pair_tree(tmp_path / "pairs", 12, size=SIZE)
@@ -92,7 +93,7 @@ def test_two_processes_are_one_with_the_same_batch(
         *method, "training.batch_size=2", "training.max_steps=4", "training.precision=64-true",
         "training.num_workers=0", "training.crop=null", "training.resize=null",
     )  # fmt: skip
-    finish(start(tmp_path, "one", *settings))
+    succeed(unmask_cli(*COMMON, *settings, "hydra.run.dir=one"))
     finish(start(tmp_path, "two", *settings, "devices=2", launcher=launcher))
     one, two = state_of(tmp_path / "one"), state_of(tmp_path / "two")
     assert (len(one["own"]), len(two["own"])) == (1, 2)
@@ -100,7 +101,7 @@ def test_two_processes_are_one_with_the_same_batch(
     for id in ("00000", "00001"):  # each of the two unmasked one
         pictures = (tmp_path / run / "raw" / f"{id}.png" for run in ("one", "two"))
         assert len({path.read_bytes() for path in pictures}) == 1
-    finish(start(tmp_path, "begun", *settings, "training.max_steps=1"))
+    succeed(unmask_cli(*COMMON, *settings, "training.max_steps=1", "hydra.run.dir=begun"))
     moved = largest_difference(state_of(tmp_path / "begun")["parameters"], one["parameters"])
     assert moved > 1e-5, "the training must have moved something"
 

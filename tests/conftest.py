@@ -105,9 +105,7 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture
-def unmask_cli(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
-) -> Iterator[Callable[..., Answer]]:
+def unmask_cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Cli]:
     """``python -m unmask.run ARGUMENTS`` in this process, from the current directory `tmp_path`."""
     from unmask.run import main
 

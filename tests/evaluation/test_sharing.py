@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 QUICK = ("data=ffhq_cmfd", "evaluation.identity=false", "device=cpu", "progress=false", "data.root=pairs")
 PROBE = ("method=inpaint", "method._target_=probe_method.Probe", "data.resolution=32", *QUICK)
 PROJECTION = (
-    "method=stylegan_proj", "method.w_steps=1", "method.steps=1", "method.candidates=4", "method.compile=false",
+    "method=stylegan_proj", "method.w_steps=2", "method.steps=2", "method.candidates=4", "method.compile=false",
     "method.num_samples=2", "method.shrink_full=false", "data.resolution=128",
 )  # fmt: skip
 LATER = {"seconds_per_image", "peak_memory_mb"}

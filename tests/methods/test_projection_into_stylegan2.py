@@ -99,13 +99,13 @@ def test_bf16_reaches_what_fp32_reaches() -> None:
         unmask(small_stylegan2(), faces, precision="fp8")
 
 
-@pytest.mark.parametrize(("precision", "num_samples"), [("32-true", 2), ("bf16-mixed", 1)])
-def test_pivotal_tuning_fits_better_and_leaves_the_weights_as_they_were(precision: str, num_samples: int) -> None:
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_pivotal_tuning_fits_better_and_leaves_the_weights_as_they_were(precision: str) -> None:
     generator = small_stylegan2()
     faces = people(generator)
     settings = {"precision": precision, "w_steps": 5, "steps": 5}
     plain = unmask(generator, faces, **settings)
-    tuned = unmask(generator, faces, **settings, tune_steps=8, tune_lr=3e-3, num_samples=num_samples)
+    tuned = unmask(generator, faces, **settings, tune_steps=8, tune_lr=3e-3, num_samples=2)
     assert visible_error(tuned, faces) < 0.9 * visible_error(plain, faces)
     assert torch.equal(unmask(generator, faces, **settings).raw, plain.raw)
 

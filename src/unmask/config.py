@@ -13,6 +13,16 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
+from unmask.options import Influence, Place, Settings, option
+
+MAX_SEED = 2**63 - 1
+"""What PyTorch's generators take."""
+MAX_STEPS = 1_000_000
+MAX_RATE = 10.0
+"""Of a learning rate; Adam moves every number by about that much a step."""
+MAX_WEIGHT = 1e9
+"""Of a term of a loss: far more than anybody wants, and far from where float32 overflows."""
+
 
 class OcclusionSource(Enum):
     """Where the occlusion of a picture comes from."""
@@ -41,39 +51,39 @@ class Split(Enum):
 
 
 @dataclass
-class DataConfig:
+class DataConfig(Settings, group="data"):
     """Pairs of clean and masked pictures on disk, in the layout of FFHQ and MaskedFace-Net."""
 
-    root: str = MISSING
+    root: str = option(path=Place.here)
     """Folder that holds the three folders below."""
-    clean_dir: str | None = None
+    clean_dir: str | None = option(None, path=Place.below_root)
     """Folder of clean pictures (FFHQ), absolute or below `root`; null tries the names people use (ffhq, ...)."""
-    masked_dir: str | None = None
+    masked_dir: str | None = option(None, path=Place.below_root)
     """Folder of masked pictures (CMFD), absolute or below `root`; null tries the names people use (cmfd, ...)."""
-    resolution: int = 256
+    resolution: int = option(256, minimum=16, maximum=4096)
     """Height and width the pictures are brought to, in pixels."""
-    limit: int | None = None
+    limit: int | None = option(None, minimum=1)
     """Use only the first `limit` ids (in ascending order, after the split)."""
     ids: list[str] | None = None
     """Use only these ids."""
     split: Split = Split.auto
     """all, train, val or test; auto: all, or for a method that trains on these very pictures, the test part."""
-    val_fraction: float = 0.1
+    val_fraction: float = option(0.1, minimum=0, maximum=1)
     """Share of the ids that goes to val."""
-    test_fraction: float = 0.1
+    test_fraction: float = option(0.1, minimum=0, maximum=1)
     """Share of the ids that goes to test."""
-    split_seed: int = 0
+    split_seed: int = option(0, minimum=0, maximum=MAX_SEED)
     """Seed of the split; the same ids always land in the same part."""
-    batch_size: int = 1
+    batch_size: int = option(1, minimum=1, maximum=1024, influence=Influence.nothing)
     """Pictures a batch; a picture's result does not depend on it."""
-    num_workers: int = 0
+    num_workers: int = option(0, minimum=0, maximum=256, influence=Influence.nothing)
     """Processes that decode pictures."""
     strict: bool = False
     """Stop at the first picture that cannot be read or paired, instead of naming, counting and going on."""
 
 
 @dataclass
-class OcclusionConfig:
+class OcclusionConfig(Settings, group="occlusion"):
     """Where the face mask is, and how the fill is joined to the rest."""
 
     source: OcclusionSource = MISSING
@@ -81,26 +91,26 @@ class OcclusionConfig:
     per picture; difference: from a pair of clean and masked; landmarks: where a correctly worn mask would lie."""
     prefer_painted: bool = True
     """auto: take the painted PNG of each picture that has one, and ask the network only for the others."""
-    painted_dir: str | None = None
+    painted_dir: str | None = option(None, path=Place.below_root)
     """Folder of painted occlusions, absolute or below `data.root`; null tries the names people use (occlusion, ...)."""
-    dilate: float = 4.0
+    dilate: float = option(4.0, minimum=0, maximum=128)
     """Grow the occlusion by this many pixels (at 256; scaled with the resolution) before filling it."""
-    seam: float = 3.5
+    seam: float = option(3.5, minimum=0, maximum=128)
     """Paste the fill into the occlusion grown by this many pixels (at 256): a little less than `dilate`, since the
     outermost pixels that a method had better not look at are mostly the face's own."""
-    feather: float = 2.0
+    feather: float = option(2.0, minimum=0, maximum=128)
     """Width of the soft edge inside the seam, in pixels at 256. Nothing outside the seam ever changes."""
     blend: Blend = Blend.membrane
     """feather: plain alpha blend; membrane: also bend the fill's colours so that they meet the input at the seam."""
 
 
 @dataclass
-class GeneratorConfig:
+class GeneratorConfig(Settings, group="generator"):
     """A face prior."""
 
     _target_: str = MISSING
     """The `unmask.generators.base.Generator` subclass to build."""
-    checkpoint: str | None = None
+    checkpoint: str | None = option(None, path=Place.here)
     """Path of the generator's weights; null uses the artifact `unmask.weights` knows, where there is one. For
     generator=stylegan2 also a URL, fetched once into the cache; there is no default, and what it holds is never run."""
 
@@ -109,7 +119,7 @@ class GeneratorConfig:
 class MobileStyleGANConfig(GeneratorConfig):
     """MobileStyleGAN, FFHQ, with heads for low resolutions."""
 
-    heads: str | None = None
+    heads: str | None = option(None, path=Place.here)
     """Path of the low-resolution heads; null uses the shipped ones."""
 
 
@@ -137,28 +147,28 @@ class StyleGAN2Config(GeneratorConfig):
     noise_mode: NoiseMode = NoiseMode.const
     """const: the checkpoint's own maps; none; random: fresh ones at every call. Where a projection optimises the maps,
     they take this one's place."""
-    class_index: int | None = None
+    class_index: int | None = option(None, minimum=0)
     """The class of a conditional generator."""
 
 
 @dataclass
-class EvaluationConfig:
+class EvaluationConfig(Settings, group="evaluation"):
     """Metrics and reports; the same for every method."""
 
-    bootstrap_samples: int = 2000
+    bootstrap_samples: int = option(2000, minimum=1, maximum=100_000, influence=Influence.report)
     """Resamples of the pictures for the 95 % intervals."""
     identity: bool = True
     """Compute identity/arcface (needs the ArcFace and detector weights)."""
-    expression: bool = True
+    expression: bool = option(True, before=False)
     """Compute expression/* (needs the landmark and detector weights)."""
-    grid_rows: int = 16
+    grid_rows: int = option(16, minimum=0, maximum=1000, influence=Influence.report)
     """At most this many pictures in grid.png."""
-    emerge_every: int = 25
+    emerge_every: int = option(25, minimum=0, influence=Influence.report)
     """Log the emerging picture of the first batch to TensorBoard every this many steps; 0 never."""
 
 
 @dataclass
-class MethodConfig:
+class MethodConfig(Settings, group="method"):
     """What every method's schema begins with."""
 
     _target_: str = MISSING
@@ -176,7 +186,7 @@ class CopyConfig(MethodConfig):
 class InpaintConfig(MethodConfig):
     """Fill the hole from its border without any learning (Telea 2004, OpenCV)."""
 
-    radius: float = 5.0
+    radius: float = option(5.0, above=0, maximum=128)
     """Neighbourhood each filled pixel looks at, in pixels at 256."""
 
 
@@ -222,44 +232,44 @@ class StyleGANProjConfig(MethodConfig):
     (the study); search: the best of many random faces by visible pixels; regression: the w expected from the visible
     pixels under a linear model of the generator's pictures; encoder: the w of each layer that a network tells from the
     visible part."""
-    candidates: int = 300
+    candidates: int = option(300, minimum=1, maximum=100_000)
     """Random faces rendered once a run for init=search (and for init=regression if no model ships)."""
-    candidates_psi: float = 0.7
+    candidates_psi: float = option(0.7, minimum=0, maximum=2)
     """Truncation of these faces towards the average face."""
-    search_best: int = 8
+    search_best: int = option(8, minimum=1, maximum=100_000)
     """init=search starts from the mean w of this many best faces."""
-    regression_ridge: float = 1.5e-4
+    regression_ridge: float = option(1.5e-4, above=0, maximum=1e6)
     """init=regression: how far real pictures are from the model; larger starts nearer to the mean face."""
-    encoder: str | None = None
+    encoder: str | None = option(None, path=Place.here, before=None)
     """Path of the network of init=encoder (scripts/train_encoder.py makes one); null uses the generator's own."""
     latent_space: LatentSpaceName = LatentSpaceName.pn
     """w: steps and penalties in w itself (the study); pn: in the whitened space P_N, where a step is as likely in every
     direction, so that it stays near the generator's faces."""
-    w_steps: int = 16
+    w_steps: int = option(16, minimum=0, maximum=MAX_STEPS)
     """Steps with one w for all layers (W), before W+."""
-    w_lr: float = 0.05
+    w_lr: float = option(0.05, minimum=0, maximum=MAX_RATE)
     """Adam's learning rate in W."""
-    steps: int = 8
+    steps: int = option(8, minimum=0, maximum=MAX_STEPS)
     """Steps with a w per layer (W+); 0 leaves the result in W."""
-    lr: float = 0.05
+    lr: float = option(0.05, minimum=0, maximum=MAX_RATE)
     """Adam's learning rate in W+."""
-    rampup: float = 0.05
+    rampup: float = option(0.05, minimum=0, maximum=1)
     """Share of a stage over which the learning rate rises linearly from zero."""
-    rampdown: float = 0.5
+    rampdown: float = option(0.5, minimum=0, maximum=1)
     """Share of a stage over which it falls to zero along a cosine."""
     pixel_loss: PixelLoss = PixelLoss.mse
     """mse, l1 (on [-1,1]) or bce (on [0,1])."""
     use_occlusion: bool = True
     """Leave the hidden pixels out of every loss; false compares with the face mask too, as the study's first trials."""
-    lambda_pixel: float = 8.0
+    lambda_pixel: float = option(8.0, minimum=0, maximum=MAX_WEIGHT)
     """Weight of the pixel loss."""
-    lambda_perceptual: float = 1.0
+    lambda_perceptual: float = option(1.0, minimum=0, maximum=MAX_WEIGHT)
     """Weight λ of the VGG-16 feature distance."""
     perceptual_layers: list[str] = field(default_factory=lambda: ["relu1_2", "relu2_2", "relu3_3", "relu4_3"])
     """VGG-16 layers compared, relu1_1 to relu5_3; the study's conv2 is relu2_2."""
-    perceptual_resolution: int = 128
+    perceptual_resolution: int = option(128, minimum=16, maximum=1024)
     """Pictures are shrunk to this many pixels before VGG-16."""
-    perceptual_window: float = 0.75
+    perceptual_window: float = option(0.75, above=0, maximum=1, before=1.0)
     """VGG-16 is shown a window around the hole with this share of the picture's side; 1: the whole picture (the
     study)."""
     perceptual_shrink: Shrink = Shrink.bicubic
@@ -269,46 +279,46 @@ class StyleGANProjConfig(MethodConfig):
     lpips_weights: bool = False
     """Weigh the channels of relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3 as LPIPS for VGG-16 has learnt to; with
     these five layers the distance is LPIPS itself."""
-    perceptual_margin: float = 0.3
+    perceptual_margin: float = option(0.3, minimum=0, maximum=10)
     """Keep features this share of their receptive field's radius away from the hole, since they see into it."""
-    focus: float = 50.0
+    focus: float = option(50.0, minimum=0, maximum=1e6)
     """Pixels and features count less the farther they are from the hole, over this distance in pixels at 256: what
     surrounds the hole tells more of it than hair and background do. 0 weighs all alike (the study)."""
-    lambda_prior: float = 0.0
+    lambda_prior: float = option(0.0, minimum=0, maximum=MAX_WEIGHT)
     """Weight of the squared deviation of the latents from their mean, in standard deviations of `latent_space`."""
-    lambda_spread: float = 0.0
+    lambda_spread: float = option(0.0, minimum=0, maximum=MAX_WEIGHT)
     """Weight of the disagreement between the layers, in the same units."""
-    lambda_anchor: float = 0.2
+    lambda_anchor: float = option(0.2, minimum=0, maximum=MAX_WEIGHT)
     """Weight of the squared distance from the start, in the same units."""
-    lambda_identity: float = 2.0
+    lambda_identity: float = option(2.0, minimum=0, maximum=MAX_WEIGHT, before=0.0)
     """Weight of the squared distance of face embeddings: that of the visible picture with the generated part in its
     hole, and that to expect of the whole face, which a network tells from the visible part. Not the embedding that
     evaluates. 0 leaves the term out."""
-    layer_shrinkage: float = 0.5
+    layer_shrinkage: float = option(0.5, minimum=0, maximum=1)
     """In the end, pull the layers this share of the way to their mean, from 0 (not at all, the study) to 1 (back to W):
     what layers disagree on is fitted to the visible pixels, and does the hidden ones no good."""
-    w_noise: float = 0.0
+    w_noise: float = option(0.0, minimum=0, maximum=10)
     """Before every step, blur the latents by normal noise of this share of their total deviation, falling to zero over
     `w_noise_ramp` of the stage; the reference projectors explore so, with 0.05."""
-    w_noise_ramp: float = 0.75
+    w_noise_ramp: float = option(0.75, above=0, maximum=1)
     """Share of a stage over which `w_noise` falls to zero."""
     optimise_noise: bool = True
     """Optimise the noise maps too, from random ones, if the generator has any (MobileStyleGAN has none)."""
-    lambda_noise: float = 1e5
+    lambda_noise: float = option(1e5, minimum=0, maximum=MAX_WEIGHT)
     """Weight of the noise maps' autocorrelation, which keeps them noise; the reference projector's value."""
-    tune_steps: int = 0
+    tune_steps: int = option(0, minimum=0, maximum=MAX_STEPS, before=0)
     """Steps of pivotal tuning after the projection: the generator's weights are bent, for this picture alone, until its
     visible part is the person's own."""
-    tune_lr: float = 3e-5
+    tune_lr: float = option(3e-5, minimum=0, maximum=MAX_RATE, before=3e-5)
     """Adam's learning rate of the tuning. Ten times as much is PTI's, and tears MobileStyleGAN's mouths."""
-    tune_locality: float = 1.0
+    tune_locality: float = option(1.0, minimum=0, maximum=MAX_WEIGHT, before=1.0)
     """Weight of the faces near by, which are to stay as they were."""
-    tune_reach: float = 0.3
+    tune_reach: float = option(0.3, minimum=0, maximum=1, before=0.3)
     """How near: this share of the way from the picture's latents to random faces."""
-    num_samples: int = 1
+    num_samples: int = option(1, minimum=1, maximum=1000, before=1)
     """Answers to each picture. Above 1: so many plausible faces, alike where the picture is visible, different where
     it is hidden. The first is the answer of num_samples=1, and each takes as long."""
-    sample_spread: float = 1.0
+    sample_spread: float = option(1.0, minimum=0, maximum=100, before=1.0)
     """The other answers start from draws of what the visible pixels leave open, and are tied to them by
     `lambda_anchor`; this multiplies how far they are drawn from the first. 0: all alike."""
     shrink_full: bool = True
@@ -357,18 +367,18 @@ class Pix2PixInput(Enum):
 class TrainedMethodConfig(MethodConfig):
     """What the schemas of methods with weights of their own share."""
 
-    checkpoint: str | None = None
+    checkpoint: str | None = option(None, path=Place.here)
     """Evaluate these weights instead of training: "pretrained" (those that ship, if any do), a file or run directory
     of a training, or a checkpoint of junyanz/pytorch-CycleGAN-and-pix2pix (.pth). null trains."""
-    ngf: int = 64
+    ngf: int = option(64, minimum=1, maximum=1024)
     """Channels of the generator's first convolution."""
-    ndf: int = 64
+    ndf: int = option(64, minimum=1, maximum=1024)
     """Channels of the discriminator's first convolution."""
     norm: Norm = Norm.instance
     """Normalisation in all networks."""
     discriminator: Discriminator = Discriminator.patch
     """patch: judge patches; pixel: judge colours of single pixels."""
-    discriminator_layers: int = 3
+    discriminator_layers: int = option(3, minimum=1, maximum=8)
     """Convolutions of stride 2 of the patch discriminator; 3 judge patches of 70 pixels."""
     adversarial_loss: AdversarialLoss = AdversarialLoss.lsgan
     """lsgan, vanilla, or wgangp (with gradient penalty)."""
@@ -382,13 +392,13 @@ class Pix2PixConfig(TrainedMethodConfig):
     """Normalisation in all networks."""
     adversarial_loss: AdversarialLoss = AdversarialLoss.vanilla
     """lsgan, vanilla, or wgangp (with gradient penalty)."""
-    depth: int = 8
+    depth: int = option(8, minimum=5, maximum=12)
     """How often the U-Net halves the picture; 8 brings 256 pixels to 1. Pictures must be multiples of 2^depth."""
     dropout: bool = True
     """Dropout in the U-Net's inner levels during training."""
-    lambda_l1: float = 100.0
+    lambda_l1: float = option(100.0, minimum=0, maximum=MAX_WEIGHT)
     """Weight of the L1 distance to the clean picture."""
-    lambda_perceptual: float = 0.0
+    lambda_perceptual: float = option(0.0, minimum=0, maximum=MAX_WEIGHT)
     """Weight of the distance of VGG-16 features to the clean picture's, around the hole; the paper has none. Sharper
     mouths in fewer steps (Johnson et al. 2016; Wang et al. 2018, pix2pixHD)."""
     window: bool = False
@@ -408,15 +418,15 @@ class Pix2PixConfig(TrainedMethodConfig):
 class CycleGANConfig(TrainedMethodConfig):
     """Two generators and two discriminators, trained without pairs (Zhu et al. 2017)."""
 
-    blocks: int = 9
+    blocks: int = option(9, minimum=1, maximum=100)
     """Residual blocks of the generators."""
-    lambda_unmask: float = 10.0
+    lambda_unmask: float = option(10.0, minimum=0, maximum=MAX_WEIGHT)
     """Weight of the cycle masked -> clean -> masked."""
-    lambda_mask: float = 10.0
+    lambda_mask: float = option(10.0, minimum=0, maximum=MAX_WEIGHT)
     """Weight of the cycle clean -> masked -> clean."""
-    lambda_identity: float = 0.5
+    lambda_identity: float = option(0.5, minimum=0, maximum=MAX_WEIGHT)
     """Weight, relative to the cycles', of leaving pictures alone that are in the target domain already; 0: none."""
-    pool_size: int = 50
+    pool_size: int = option(50, minimum=0, maximum=100_000)
     """Generated pictures kept for the discriminators to see again (Shrivastava et al. 2017); 0: none."""
 
 
@@ -437,65 +447,65 @@ class LearningRatePolicy(Enum):
 
 
 @dataclass
-class TrainingConfig:
+class TrainingConfig(Settings, group="training"):
     """How methods with weights of their own are trained; other methods ignore it."""
 
-    root: str | None = None
+    root: str | None = option(None, path=Place.here)
     """Folder of aligned clean faces to draw face masks on; null trains on the pairs of `data`."""
-    limit: int | None = None
+    limit: int | None = option(None, minimum=1)
     """Train on only the first `limit` faces (in ascending order of id)."""
-    resize: int | None = None
+    resize: int | None = option(None, minimum=16, maximum=4096)
     """Pictures are brought to this many pixels before they are cropped; null: 286/256 of the crop."""
-    crop: int | None = None
+    crop: int | None = option(None, minimum=16, maximum=4096)
     """Side of the random crops trained on, in pixels; null: `data.resolution`."""
     flip: bool = True
     """Mirror half of the pictures."""
-    num_workers: int = 1
+    num_workers: int = option(1, minimum=0, maximum=256, influence=Influence.nothing)
     """Processes that decode, draw and augment; 0: the training process itself."""
-    epochs: int = 100
+    epochs: int = option(100, minimum=0, maximum=1_000_000)
     """Epochs at the full learning rate."""
-    decay_epochs: int = 100
+    decay_epochs: int = option(100, minimum=0, maximum=1_000_000)
     """Epochs over which it then falls, with `lr_policy` linear."""
-    max_steps: int | None = None
+    max_steps: int | None = option(None, minimum=1, maximum=1_000_000_000)
     """Take this many steps instead; the learning rate's course is squeezed into them."""
-    batch_size: int = 1
+    batch_size: int = option(1, minimum=1, maximum=65_536)
     """Pictures a step, over all processes together."""
-    lr: float = 2e-4
+    lr: float = option(2e-4, minimum=0, maximum=MAX_RATE)
     """Adam's learning rate."""
     lr_policy: LearningRatePolicy = LearningRatePolicy.linear
     """constant; linear: constant, then linearly to zero; cosine: to zero over all epochs; step: times 0.1
     every `lr_step_epochs`."""
-    lr_step_epochs: int = 50
+    lr_step_epochs: int = option(50, minimum=1, maximum=1_000_000)
     """Epochs between two falls of the step policy."""
-    beta1: float = 0.5
+    beta1: float = option(0.5, minimum=0, below=1)
     """Adam's decay of the first moment."""
-    beta2: float = 0.999
+    beta2: float = option(0.999, minimum=0, below=1)
     """Adam's decay of the second moment."""
-    clip_gradients: float | None = None
+    clip_gradients: float | None = option(None, above=0, maximum=1e9)
     """Scale every network's gradients down to this norm where they exceed it."""
-    ema_decay: float | None = None
+    ema_decay: float | None = option(None, minimum=0, below=1)
     """Evaluate a moving average of the generator with this decay a step (less in the first steps), instead of its last
     state."""
     precision: str = "auto"
     """32-true, bf16-mixed, 64-true; auto: bf16-mixed where the hardware computes in bf16, else 32-true."""
     compile: bool = False
     """Compile the networks with torch.compile where a C++ compiler is found; pays in trainings of many minutes."""
-    log_every: int = 20
+    log_every: int = option(20, minimum=1, influence=Influence.nothing)
     """Steps between two points of the loss curves."""
-    validate_every: int = 500
+    validate_every: int = option(500, minimum=1)
     """Steps between two validations."""
-    validation_pictures: int = 12
+    validation_pictures: int = option(12, minimum=0)
     """Pictures a validation looks at, from the val part; 0: no validation."""
     monitor: str = "hole/lpips"
     """The metric of the validation by which the best checkpoint is chosen."""
-    checkpoint_every: int = 500
+    checkpoint_every: int = option(500, minimum=1, influence=Influence.nothing)
     """Steps between two checkpoints a killed run resumes from."""
     keep: Checkpoint = Checkpoint.best
     """best or last: the checkpoint the run evaluates in the end."""
 
 
 @dataclass
-class SubmititConfig:
+class SubmititConfig(Settings, group="hydra.launcher"):
     """Jobs of a sweep through submitit; hydra/launcher=unmask_local."""
 
     _target_: str = MISSING
@@ -504,11 +514,11 @@ class SubmititConfig:
     """Where each job's log is; %j is its id."""
     name: str = "unmask"
     """The jobs' name."""
-    timeout_min: int = 240
+    timeout_min: int = option(240, minimum=1, maximum=525_600)
     """Minutes a job may take."""
-    max_num_timeout: int = 3
+    max_num_timeout: int = option(3, minimum=0, maximum=10_000)
     """A job that takes longer is started again this many times, and goes on with the pictures it did not finish."""
-    gpus_per_node: int | None = 1
+    gpus_per_node: int | None = option(1, minimum=0, maximum=64)
     """GPUs a job sees; null: none. unmask_local shows the same ones to every job."""
 
 
@@ -518,11 +528,11 @@ class SlurmConfig(SubmititConfig):
 
     partition: str | None = None
     """null: the cluster's default."""
-    cpus_per_task: int = 4
+    cpus_per_task: int = option(4, minimum=1, maximum=4096)
     """Processor cores a job gets."""
-    mem_gb: float = 16
+    mem_gb: float = option(16, above=0, maximum=1e6)
     """Memory a job gets, in GB."""
-    array_parallelism: int = 16
+    array_parallelism: int = option(16, minimum=1, maximum=100_000)
     """At most this many jobs at the same time."""
     account: str | None = None
     """What is charged, where the cluster wants to know."""
@@ -530,7 +540,7 @@ class SlurmConfig(SubmititConfig):
     """Quality of service."""
     constraint: str | None = None
     """Features the machines must have."""
-    signal_delay_s: int = 120
+    signal_delay_s: int = option(120, minimum=1, maximum=86_400)
     """Seconds between the signal that time is running out and the end."""
     setup: list[str] | None = None
     """Shell commands before each job, such as `module load`."""
@@ -539,19 +549,19 @@ class SlurmConfig(SubmititConfig):
 
 
 @dataclass
-class JoblibConfig:
+class JoblibConfig(Settings, group="hydra.launcher"):
     """Jobs of a sweep in a pool of processes; hydra/launcher=unmask_joblib."""
 
     _target_: str = MISSING
     """The launcher, one of `hydra_plugins.unmask_launchers`."""
-    n_jobs: int = 2
+    n_jobs: int = option(2, minimum=-1, maximum=4096)
     """Jobs at the same time; -1: one per processor core. They share memory and GPU."""
-    verbose: int = 0
+    verbose: int = option(0, minimum=0, maximum=1000)
     """joblib's own progress messages, if greater than zero."""
 
 
 @dataclass
-class RunConfig:
+class RunConfig(Settings, group=""):
     """Everything a run needs; `python -m unmask.run --help` lists the groups."""
 
     method: MethodConfig = MISSING
@@ -562,16 +572,16 @@ class RunConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     experiment: str | None = None
     """Name of the experiment this run belongs to, set by the files in configs/experiment."""
-    seed: int = 0
+    seed: int = option(0, minimum=0, maximum=MAX_SEED)
     """Every random choice derives from it."""
-    device: str = "auto"
+    device: str = option("auto", influence=Influence.nothing)
     """auto (cuda, then mps, then cpu), cpu, cuda, cuda:1, mps."""
-    devices: int = 1
+    devices: int = option(1, minimum=1, maximum=1024, influence=Influence.processes)
     """Processes on each machine, each with a device of its own (cpu: with a part of the cores). A training divides its
     batches among them, and the evaluation the pictures; the results are those of one."""
-    num_nodes: int = 1
+    num_nodes: int = option(1, minimum=1, maximum=4096, influence=Influence.processes)
     """Machines, which share the disk; start the command on each with torchrun or srun, and name `hydra.run.dir`."""
-    progress: bool = True
+    progress: bool = option(True, influence=Influence.nothing)
     """Show progress bars."""
 
 

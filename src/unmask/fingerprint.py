@@ -9,33 +9,11 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-WITHOUT_INFLUENCE = (
-    "hydra",  # where the outputs go
-    "experiment",  # a label
-    "device",
-    "progress",
-    "data.num_workers",
-    "data.batch_size",  # a picture's result does not depend on its neighbours
-    "training.num_workers",
-    "training.log_every",
-    "training.checkpoint_every",
-)
-PROCESSES = ("devices", "num_nodes")
-"""A picture's result does not depend on who made it, but batch norm and dropout of a training do on its processes."""
+from unmask.every_option import option_facts
+from unmask.options import ABSENT, Facts, Influence
 
-ADDED_LATER = {
-    "evaluation.expression": False,
-    "method.encoder": None,
-    "method.lambda_identity": 0.0,
-    "method.num_samples": 1,
-    "method.perceptual_window": 1.0,
-    "method.sample_spread": 1.0,
-    "method.tune_steps": 0,
-    "method.tune_lr": 3e-5,
-    "method.tune_locality": 1.0,
-    "method.tune_reach": 0.3,
-}
-"""Keys that earlier versions lacked, and the value that asks for the results of those versions."""
+LABELS = ("hydra", "experiment")
+"""Where the outputs go, and a label."""
 
 
 def config_hash(config: DictConfig, *, resolve: bool = True) -> str:
@@ -58,16 +36,35 @@ def differences(one: DictConfig, other: DictConfig) -> list[str]:
 
 def influential(config: DictConfig, *, resolve: bool = True) -> dict[str, Any]:
     """Dotted keys and plain values of everything that influences the results."""
-    plain = OmegaConf.to_container(config, resolve=resolve, enum_to_str=True)
-    flat = dict(_flatten(plain))
+    flat = _plain(config, resolve)
     learns = flat.get("method.checkpoint", "") is None  # methods that never learn have no such key
-    ignored = WITHOUT_INFLUENCE if learns else (*WITHOUT_INFLUENCE, *PROCESSES)
-    return {
-        key: value
-        for key, value in flat.items()
-        if not any(key == name or key.startswith(f"{name}.") for name in ignored)
-        and not (key in ADDED_LATER and value == ADDED_LATER[key])
-    }
+    counted = (Influence.results, Influence.processes) if learns else (Influence.results,)
+    known = option_facts()
+    found = {}
+    for key, value in flat.items():
+        facts = known.get(key, Facts())
+        if _is_label(key) or (facts.before is not ABSENT and value == facts.before):
+            continue
+        if facts.counted_as is not ABSENT:
+            found[key] = facts.counted_as
+        elif facts.influence in counted:
+            found[key] = value
+    return found
+
+
+def reporting(config: DictConfig) -> dict[str, Any]:
+    """Dotted keys and plain values of what decides only how finished pictures are summed up and shown."""
+    known = option_facts()
+    flat = _plain(config, resolve=True)
+    return {key: value for key, value in flat.items() if known.get(key, Facts()).influence is Influence.report}
+
+
+def _plain(config: DictConfig, resolve: bool) -> dict[str, Any]:
+    return dict(_flatten(OmegaConf.to_container(config, resolve=resolve, enum_to_str=True)))
+
+
+def _is_label(key: str) -> bool:
+    return key.split(".")[0] in LABELS
 
 
 def _flatten(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -30,13 +30,15 @@ from unmask.config import RunConfig, register
 from unmask.config_dir import config_dir
 from unmask.environment import write_environment
 from unmask.errors import UnmaskError
+from unmask.every_option import path_places
 from unmask.files import write_text
-from unmask.fingerprint import config_hash, differences
+from unmask.fingerprint import config_hash, differences, reporting
 from unmask.fitting import evaluated_data, needs_training, train
 from unmask.generators.base import Generator
 from unmask.methods.base import Method, MethodContext
 from unmask.methods.checkpoints import FOLDER, PRETRAINED
 from unmask.methods.trained import TrainedMethod
+from unmask.options import Place
 from unmask.processes import Processes, start_processes
 from unmask.runlog import NullRunLog, TensorBoardLog
 from unmask.sweep.jobs import forget_failure, is_complete, read_report, record_failure
@@ -45,9 +47,6 @@ from unmask.terminal import leave
 from unmask.weights.url import is_url
 
 log = logging.getLogger("unmask.run")
-
-PATHS = ("data.root", "training.root", "generator.checkpoint", "generator.heads", "method.checkpoint", "method.encoder")
-"""Keys whose values are files or folders; some may also be URLs."""
 
 
 def run(config: DictConfig, run_dir: Path) -> None:
@@ -71,11 +70,11 @@ def work(config: DictConfig, settings: RunConfig, processes: Processes, run_dir:
         UnmaskError: something the user can mend.
     """
     fingerprint = config_hash(config)
-    claim(run_dir, config)
+    reported = processes.broadcast(claim(run_dir, config) if processes.first else None)
     if not processes.first:
         for name in ("", "unmask"):
             logging.getLogger(name).setLevel(logging.WARNING)  # one process tells the story
-    if is_complete(run_dir, fingerprint):
+    if reported and is_complete(run_dir, fingerprint):
         log.info("%s is already complete; nothing to do", run_dir)
         if processes.first:
             show(evaluation.EvaluationResult.from_json(read_report(run_dir)), run_dir)
@@ -136,23 +135,27 @@ def typed(config: DictConfig) -> RunConfig:
 
 
 def with_absolute_paths(config: DictConfig) -> DictConfig:
-    """The same with the paths of `PATHS` made absolute, so that they mean the same files from anywhere."""
+    """The same with the paths made absolute that are relative to the folder the command was given in."""
     typed(config)  # a value that is missing or cannot be resolved is told there
     config = config.copy()
-    for key in PATHS:
-        named = OmegaConf.select(config, key)
+    for key, place in path_places().items():
+        named = OmegaConf.select(config, key) if place is Place.here else None
         if isinstance(named, str) and named != PRETRAINED and not is_url(named):
             OmegaConf.update(config, key, str(Path(named).expanduser().absolute()))
     return config
 
 
-def claim(run_dir: Path, config: DictConfig) -> None:
+def claim(run_dir: Path, config: DictConfig) -> bool:
     """Write config.yaml into `run_dir`, or agree with the one that is there.
+
+    Returns:
+        whether a report that is there was made with these settings of the report.
 
     Raises:
         UnmaskError: the directory belongs to a run with another configuration.
     """
     path = run_dir / "config.yaml"
+    reported = False
     if path.is_file():
         earlier = OmegaConf.load(path)
         assert isinstance(earlier, DictConfig)
@@ -162,7 +165,9 @@ def claim(run_dir: Path, config: DictConfig) -> None:
                 f"{run_dir} holds a run with another configuration ({'; '.join(changes)}). "
                 "Choose another hydra.run.dir, or remove that directory."
             )
+        reported = reporting(earlier) == reporting(config)
     write_text(path, OmegaConf.to_yaml(config, resolve=True))
+    return reported
 
 
 def seed_everything(seed: int) -> None:

@@ -22,8 +22,8 @@ from typing import Any, TextIO, final
 
 from torch import Tensor
 
+from unmask.every_option import option_kinds
 from unmask.images import to_uint8
-from unmask.options import option_kinds
 
 
 class RunLog(ABC):

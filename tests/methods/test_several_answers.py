@@ -117,7 +117,9 @@ def test_steps_are_counted_over_all_answers(linear: LinearGenerator, faces: Face
 
 
 def test_a_picture_fails_with_any_of_its_answers(linear: LinearGenerator, faces: Faces) -> None:
-    found = method(linear, num_samples=2, sample_spread=float("inf")).unmask(faces)
+    config = dataclasses.replace(CONFIG, num_samples=2)
+    config.sample_spread = float("inf")  # no range check: it stands for whatever makes the others fail
+    found = StyleGANProjection(config, linear, CPU, seed=0).unmask(faces)
     assert found.ids == ()
     assert found.samples is not None and found.samples.shape == (0, 2, 3, 16, 16)
     assert [failure.id for failure in found.failures] == ["a", "b", "c"]

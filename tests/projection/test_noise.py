@@ -10,21 +10,18 @@ from unmask.projection.noise import noise_penalty, normalise_noise, random_noise
 from unmask.projection.optimise import Stage, optimise
 from unmask.projection.schedules import Ramp
 
-GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "projector" / "schedule_and_noise_reg.npz"
 
-
-@pytest.mark.skipif(not GOLDEN.is_file(), reason="the reference projector's numbers are not on this machine")
-def test_regulariser_normalisation_and_ramp_equal_the_reference() -> None:
-    golden = np.load(GOLDEN)
+def test_regulariser_normalisation_and_ramp_equal_the_reference(golden: Path) -> None:
+    numbers = np.load(golden / "projector" / "schedule_and_noise_reg.npz")
     sides = [4, 8, 16, 32, 64, 128, 256]
-    maps = tuple(torch.from_numpy(golden[f"in.noise_{side}"]).float()[None, None] for side in sides)
-    assert noise_penalty(maps).item() == pytest.approx(float(golden["out.reg_total"]), rel=1e-5)
+    maps = tuple(torch.from_numpy(numbers[f"in.noise_{side}"]).float()[None, None] for side in sides)
+    assert noise_penalty(maps).item() == pytest.approx(float(numbers["out.reg_total"]), rel=1e-5)
     for side, one in zip(sides, maps, strict=True):
-        assert noise_penalty((one,)).item() == pytest.approx(float(golden[f"out.reg_{side}"]), rel=1e-5, abs=1e-12)
+        assert noise_penalty((one,)).item() == pytest.approx(float(numbers[f"out.reg_{side}"]), rel=1e-5, abs=1e-12)
         normalise_noise((one,))
-        assert np.allclose(one[0, 0].numpy(), golden[f"out.normalised_{side}"], rtol=1e-5, atol=1e-6)
+        assert np.allclose(one[0, 0].numpy(), numbers[f"out.normalised_{side}"], rtol=1e-5, atol=1e-6)
     lr = [0.1 * Ramp(0.05, 0.25).factor(step, 1000) for step in range(1000)]
-    assert np.allclose(lr, golden["out.lr_1000"], rtol=1e-12, atol=0)
+    assert np.allclose(lr, numbers["out.lr_1000"], rtol=1e-12, atol=0)
 
 
 def test_a_constant_map_is_punished_and_white_noise_hardly() -> None:

@@ -10,9 +10,12 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from unmask.errors import UnmaskError
 from unmask.sweep.jobs import Job, read_jobs
 from unmask.sweep.naming import remember_swept_keys, swept_keys
+from unmask.sweep.ranges import check_jobs
 from unmask.sweep.summary import write_csv, write_markdown
+from unmask.terminal import leave
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +27,16 @@ class SummaryCallback(Callback):
     """
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Called by Hydra before the first job; what is swept cannot be told from a job's own configuration."""
+        """Called by Hydra before the first job; what is swept cannot be told from a job's own configuration.
+
+        Raises:
+            SystemExit: 2, a value is outside its range, whichever job's it would be.
+        """
         remember_swept_keys(config)
+        try:
+            check_jobs(config)
+        except UnmaskError as error:
+            leave(2, str(error))
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Called by Hydra with the configuration of the multirun as a whole."""

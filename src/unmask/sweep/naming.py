@@ -31,7 +31,7 @@ def register_resolvers() -> None:
 
 def swept_keys(config: DictConfig) -> str:
     """The swept keys of a multirun's configuration, comma-separated, in the order of the sweeper."""
-    return ",".join(dict.fromkeys(key for key, _ in _sweep_overrides(config)))
+    return ",".join(dict.fromkeys(key for key, _ in sweep_overrides(config)))
 
 
 def remember_swept_keys(config: DictConfig) -> None:
@@ -41,7 +41,7 @@ def remember_swept_keys(config: DictConfig) -> None:
 
 def sweep_name(keys: str, config: DictConfig) -> str:
     """``KEYS-HASH``; the hash covers the swept values and everything else that influences the results."""
-    asked = {"base": config_hash(config, resolve=False), "swept": sorted(_sweep_overrides(config))}
+    asked = {"base": config_hash(config, resolve=False), "swept": sorted(sweep_overrides(config))}
     digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:8]
     return f"{shorten(keys or 'multirun')}-{digest}"
 
@@ -63,7 +63,7 @@ def shorten(name: str) -> str:
     return f"{safe[: MAX_NAME - 9]}-{digest}"
 
 
-def _sweep_overrides(config: DictConfig) -> list[tuple[str, str]]:
+def sweep_overrides(config: DictConfig) -> list[tuple[str, str]]:
     """(key, its values) of every swept key, from the configuration's own sweep and the command line's."""
     params = OmegaConf.to_container(config.hydra.sweeper.params) if config.hydra.sweeper.get("params") else {}
     assert isinstance(params, dict)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from unmask import options
+from unmask import every_option
 from unmask.config import SCHEMAS
-from unmask.options import option_kinds
+from unmask.every_option import option_kinds
 
 
 def test_numbers_and_truth_values_are_one_kind_and_everything_else_the_other() -> None:
@@ -22,6 +22,6 @@ def test_methods_that_disagree_about_a_key_make_it_text(monkeypatch: pytest.Monk
         steps: str = "many"
         radius: int | None = None
 
-    monkeypatch.setattr(options, "SCHEMAS", (*SCHEMAS, ("method", "other", Other)))
+    monkeypatch.setattr(every_option, "SCHEMAS", (*SCHEMAS, ("method", "other", Other)))
     assert option_kinds()["method.steps"] is str
     assert option_kinds()["method.radius"] is float

@@ -82,13 +82,15 @@ def test_the_sample_is_found_from_any_directory(tmp_path: Path, monkeypatch: pyt
 def test_paths_mean_the_same_files_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     url = "https://example.org/ffhq.pkl"
-    found = with_absolute_paths(compose("run", ["generator=stylegan2", "generator.checkpoint=a.pkl", "data.root=b"]))
+    found = with_absolute_paths(
+        compose("run", ["generator=stylegan2", "generator.checkpoint=a.pkl", "data.root=b"]), tmp_path
+    )
     assert (found.generator.checkpoint, found.data.root) == (str(tmp_path / "a.pkl"), str(tmp_path / "b"))
-    found = with_absolute_paths(compose("run", ["generator=stylegan2", f"generator.checkpoint={url}"]))
+    found = with_absolute_paths(compose("run", ["generator=stylegan2", f"generator.checkpoint={url}"]), tmp_path)
     assert found.generator.checkpoint == url
-    found = with_absolute_paths(compose("run", ["method=pix2pix", "method.checkpoint=pretrained"]))
+    found = with_absolute_paths(compose("run", ["method=pix2pix", "method.checkpoint=pretrained"]), tmp_path)
     assert found.method.checkpoint == "pretrained"
-    found = with_absolute_paths(compose("run", ["method=pix2pix", "method.checkpoint=runs/one"]))
+    found = with_absolute_paths(compose("run", ["method=pix2pix", "method.checkpoint=runs/one"]), tmp_path)
     assert found.method.checkpoint == str(tmp_path / "runs" / "one")
 
 

@@ -186,6 +186,35 @@ class LocalLauncher(SubmititLauncher):
 
 
 @final
+class SerialLauncher(JobProcesses):
+    """One job after the other, in this process."""
+
+    EXTRA = ""
+
+    def plugin_class(self) -> type[Launcher]:
+        from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+
+        return BasicLauncher
+
+    def run_jobs(self, job_overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
+        return [self.run_job(overrides, number) for number, overrides in enumerate(job_overrides, first)]
+
+    def run_job(self, overrides: Sequence[str], number: int) -> JobReturn:
+        """Run a job; where Hydra itself cannot write what it keeps of one, the others go on."""
+        from unmask.mistakes import explain
+
+        try:
+            (result,) = self.plugin.launch([overrides], number)
+        except OSError as error:
+            reason = explain(error, Path(self.config.hydra.sweep.dir))
+            if reason is None:
+                raise
+            log.error("%s", reason)
+            return self.died(overrides, number, reason)
+        return result
+
+
+@final
 class JoblibLauncher(JobProcesses):
     """A pool of processes on this machine."""
 

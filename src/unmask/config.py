@@ -583,6 +583,8 @@ class RunConfig(Settings, group=""):
     """Machines, which share the disk; start the command on each with torchrun or srun, and name `hydra.run.dir`."""
     progress: bool = option(True, influence=Influence.nothing)
     """Show progress bars."""
+    wait: bool = option(False, influence=Influence.nothing)
+    """Wait for another program that works in the same directory, instead of leaving it alone and ending."""
 
 
 def register() -> None:

@@ -24,6 +24,7 @@ from unmask.files import write_json
 from unmask.generators.stylegan2.checkpoints.checkpoint import Checkpoint
 from unmask.generators.stylegan2.checkpoints.converted import facts, write_converted
 from unmask.generators.stylegan2.checkpoints.locate import open_checkpoint
+from unmask.terminal import steady_streams
 
 SUFFIX = ".safetensors"
 
@@ -39,6 +40,7 @@ class Options:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit code."""
+    steady_streams()
     options = parse(arguments)
     try:
         convert(options)

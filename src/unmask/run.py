@@ -9,9 +9,10 @@ multirun; 2 anything else the user can mend; 130 interrupted.
 
 from __future__ import annotations
 
-import errno
 import logging
 import random
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,6 +27,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rich import get_console
 
 from unmask import data, evaluation
+from unmask.claim import InUseError, claimed
 from unmask.config import RunConfig, register
 from unmask.config_dir import config_dir
 from unmask.environment import write_environment
@@ -38,39 +40,46 @@ from unmask.generators.base import Generator
 from unmask.methods.base import Method, MethodContext
 from unmask.methods.checkpoints import FOLDER, PRETRAINED
 from unmask.methods.trained import TrainedMethod
+from unmask.mistakes import explain
 from unmask.options import Place
 from unmask.processes import Processes, start_processes
 from unmask.runlog import NullRunLog, TensorBoardLog
+from unmask.shell import check_overrides, command, override
 from unmask.sweep.jobs import forget_failure, is_complete, read_report, record_failure
 from unmask.sweep.naming import register_resolvers
-from unmask.terminal import leave
+from unmask.terminal import leave, steady_streams
 from unmask.weights.url import is_url
 
 log = logging.getLogger("unmask.run")
 
 
-def run(config: DictConfig, run_dir: Path) -> None:
+def run(config: DictConfig, run_dir: Path, started_in: Path) -> None:
     """One run, from its composed configuration to the files in `run_dir`, in one process or several.
+
+    Args:
+        started_in: the folder in which the command was given; relative paths are relative to it.
 
     Raises:
         UnmaskError: something the user can mend.
     """
-    config = with_absolute_paths(config)
+    config = with_absolute_paths(config, started_in)
     settings = typed(config)
     precision = settings.training.precision if needs_training(settings) else "32-true"
     device = pick_device(settings.device)
-    with start_processes(settings.devices, settings.num_nodes, device, run_dir, precision=precision) as processes:
+    started = start_processes(settings.devices, settings.num_nodes, device, run_dir, precision=precision)
+    with started as processes, claimed(run_dir, wait=settings.wait) if processes.first else nullcontext():
+        forget_failure(run_dir)
         work(config, settings, processes, run_dir)
 
 
 def work(config: DictConfig, settings: RunConfig, processes: Processes, run_dir: Path) -> None:
-    """What each of the processes does, together with the others.
+    """What each of the processes does, together with the others; the first has claimed `run_dir`.
 
     Raises:
         UnmaskError: something the user can mend.
     """
     fingerprint = config_hash(config)
-    reported = processes.broadcast(claim(run_dir, config) if processes.first else None)
+    reported = processes.broadcast(begin(run_dir, config) if processes.first else None)
     if not processes.first:
         for name in ("", "unmask"):
             logging.getLogger(name).setLevel(logging.WARNING)  # one process tells the story
@@ -134,18 +143,18 @@ def typed(config: DictConfig) -> RunConfig:
     return settings
 
 
-def with_absolute_paths(config: DictConfig) -> DictConfig:
-    """The same with the paths made absolute that are relative to the folder the command was given in."""
+def with_absolute_paths(config: DictConfig, started_in: Path) -> DictConfig:
+    """The same with the paths made absolute that are relative to `started_in`, where the command was given."""
     typed(config)  # a value that is missing or cannot be resolved is told there
     config = config.copy()
     for key, place in path_places().items():
         named = OmegaConf.select(config, key) if place is Place.here else None
         if isinstance(named, str) and named != PRETRAINED and not is_url(named):
-            OmegaConf.update(config, key, str(Path(named).expanduser().absolute()))
+            OmegaConf.update(config, key, str(started_in / Path(named).expanduser()))
     return config
 
 
-def claim(run_dir: Path, config: DictConfig) -> bool:
+def begin(run_dir: Path, config: DictConfig) -> bool:
     """Write config.yaml into `run_dir`, or agree with the one that is there.
 
     Returns:
@@ -219,44 +228,45 @@ def job(config: DictConfig) -> None:
     hydra_config = HydraConfig.get()
     run_dir = Path(hydra_config.runtime.output_dir)
     in_sweep = hydra_config.mode == RunMode.MULTIRUN
-    forget_failure(run_dir)
+    steady_streams()
     try:
-        run(config, run_dir)
+        run(config, run_dir, Path(hydra_config.runtime.cwd))
     except KeyboardInterrupt:
         log.debug("interrupted", exc_info=True)
         leave(130, f"Interrupted. {kept(run_dir, in_sweep)}")
     except Exception as error:
-        message = explain(error, run_dir, in_sweep)
+        message = explain(error, run_dir)
         log.debug("%s", error, exc_info=True)  # run.log has the traceback, the terminal only the message
         if in_sweep:
             reason = message or f"{type(error).__name__}: {error} (traceback in {run_dir / 'run.log'})"
-            record_failure(run_dir, reason)
+            if not isinstance(error, InUseError):
+                record_failure(run_dir, reason)
             log.error("%s", reason)
         elif message:
-            leave(2, message)
+            leave(2, message if isinstance(error, UnmaskError) else f"{message} {kept(run_dir, in_sweep)}")
         else:
             raise
 
 
-def explain(error: Exception, run_dir: Path, in_sweep: bool) -> str | None:
-    """What to tell the user about an error that is not the program's fault; None about one that is."""
-    if isinstance(error, UnmaskError):
-        return str(error)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"The disk is full ({error.filename or run_dir}). Make room. {kept(run_dir, in_sweep)}"
-    return None
-
-
 def kept(run_dir: Path, in_sweep: bool) -> str:
-    """Where finished pictures are and how to go on."""
+    """Where finished pictures are and the command to go on."""
     count = len(evaluation.finished_ids(run_dir, read_report(run_dir).get("config_hash", "")))
-    how = "run the same command again" if in_sweep else f"run the same command with hydra.run.dir={run_dir}"
     trained = "The training's last checkpoint and " if (run_dir / FOLDER).is_dir() else ""
-    return f"{trained}{count} finished pictures are kept in {run_dir}; to go on, {how}."
+    found = f"{trained}{count} finished pictures are kept in {run_dir}"
+    if in_sweep:
+        return f"{found}; to go on, run the same command again."
+    given = HydraConfig.get().overrides
+    overrides = [*given.task, *(one for one in given.hydra if not one.startswith("hydra.run.dir="))]
+    return f"{found}; to go on, run:\n{command([*overrides, override('hydra.run.dir', str(run_dir))])}"
 
 
 def main() -> None:
     """The command line: ``python -m unmask.run`` and ``unmask``."""
+    steady_streams()
+    try:
+        check_overrides(sys.argv[1:])
+    except UnmaskError as error:
+        leave(2, str(error))
     register()
     register_resolvers()
     hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="run")(job)()

@@ -1,10 +1,18 @@
-"""Lines on the terminal: log lines that neither tear a progress bar nor break a path in two, and last words."""
+"""Lines on the terminal: log lines that neither tear a progress bar nor break a path in two, and last words.
+
+Printing never decides whether a program succeeds: `steady_streams` makes streams that take every character, and go on
+when nobody reads any more.
+"""
 
 from __future__ import annotations
 
+import codecs
+import io
 import logging
+import os
 import sys
-from typing import NoReturn, final
+from pathlib import Path
+from typing import NoReturn, TextIO, final
 
 from rich import get_console
 
@@ -21,6 +29,61 @@ class TerminalHandler(logging.Handler):
             )
         except Exception:  # as every handler of the standard library: logging never ends a program
             self.handleError(record)
+
+
+PLAIN = {"→": "->", "←": "<-", "↑": "^", "↓": "v", "λ": "lambda", "±": "+-", "×": "x", "–": "-", "—": "-", "…": "..."}
+"""What stands for our own signs where the terminal's encoding lacks them."""
+SPELT = "unmask.spelt"
+
+
+def steady_streams() -> None:
+    """Let stdout and stderr take whatever is printed: what the encoding lacks is spelt, and a reader that has left, a
+    full disk behind a redirection or a closed stream lose the words, not the work.
+
+    Called by every program as it starts. Streams that somebody has put in the place of the interpreter's stay.
+    """
+    codecs.register_error(SPELT, _spell)
+    if sys.stdout is None or sys.stdout is sys.__stdout__:
+        sys.stdout = _steady(sys.stdout)
+    if sys.stderr is None or sys.stderr is sys.__stderr__:
+        sys.stderr = _steady(sys.stderr)
+
+
+def _steady(stream: TextIO | None) -> TextIO:
+    if stream is None:  # closed by whoever started the program
+        return Path(os.devnull).open("w", encoding="utf-8")
+    stream.flush()
+    buffered = io.BufferedWriter(_Descriptor(stream.fileno()))  # type: ignore[type-var]
+    return io.TextIOWrapper(buffered, stream.encoding, errors=SPELT, line_buffering=True)
+
+
+def _spell(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    signs = error.object[error.start : error.end]
+    spelt = "".join(PLAIN.get(sign) or sign.encode("ascii", "backslashreplace").decode() for sign in signs)
+    return spelt, error.end
+
+
+class _Descriptor(io.RawIOBase):
+    """An open file's number; what cannot be written there is lost."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def fileno(self) -> int:
+        return self._number
+
+    def isatty(self) -> bool:
+        return os.isatty(self._number)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: bytes | memoryview) -> int:  # type: ignore[override]
+        try:
+            return os.write(self._number, data)
+        except OSError:
+            return len(data)
 
 
 def leave(code: int, message: str) -> NoReturn:

@@ -26,6 +26,7 @@ from unmask.errors import UnmaskError
 from unmask.evaluation.metrics import ALL_NAMES
 from unmask.evaluation.report import save_grid
 from unmask.files import write_text
+from unmask.terminal import steady_streams
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Options:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit code."""
+    steady_streams()
     options = parse(arguments)
     try:
         compare_runs(options)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from unmask.claim import claimed
 from unmask.errors import UnmaskError
+from unmask.mistakes import FULL, explain
 from unmask.sweep.jobs import Job, read_jobs
 from unmask.sweep.naming import remember_swept_keys, swept_keys
 from unmask.sweep.ranges import check_jobs
@@ -26,30 +29,69 @@ class SummaryCallback(Callback):
     A job that failed does not end the multirun; the summary lists it with its reason, and the exit code is 1.
     """
 
+    def __init__(self) -> None:
+        self._held = ExitStack()
+        """The sweep's directory, from the first job to the summary."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Called by Hydra before it makes the directory of a single run.
+
+        Raises:
+            SystemExit: 2, it cannot be made.
+        """
+        _make(Path(config.hydra.run.dir))
+
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Called by Hydra before the first job; what is swept cannot be told from a job's own configuration.
 
         Raises:
-            SystemExit: 2, a value is outside its range, whichever job's it would be.
+            SystemExit: 2, a value is outside its range, whichever job's it would be, or the directory cannot be made
+                or is another sweep's.
         """
         remember_swept_keys(config)
+        folder = Path(config.hydra.sweep.dir)
         try:
             check_jobs(config)
-        except UnmaskError as error:
-            leave(2, str(error))
+            _make(folder)
+            self._held.enter_context(claimed(folder.absolute(), wait=config.wait))
+        except (UnmaskError, OSError) as error:
+            _leave_for(error, folder)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Called by Hydra with the configuration of the multirun as a whole."""
+        """Called by Hydra with the configuration of the multirun as a whole.
+
+        Raises:
+            SystemExit: 1, a job is not complete; 2, the summary cannot be written.
+        """
         keys = swept_keys(config)
-        summarise(Path(config.hydra.sweep.dir), keys.split(",") if keys else [])
+        folder = Path(config.hydra.sweep.dir)
+        with self._held:
+            try:
+                summarise(folder, keys.split(",") if keys else [])
+            except OSError as error:
+                _leave_for(error, folder)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _leave_for(error, folder)
+
+
+def _leave_for(error: Exception, folder: Path) -> NoReturn:
+    message = explain(error, folder)
+    if message is None:
+        leave(2, f"{folder} cannot be used: {error}")
+    leave(2, message)
 
 
 def summarise(sweep_dir: Path, keys: list[str]) -> None:
     """Write the summary of the jobs below `sweep_dir`; `keys` are the swept ones, in the command's order.
 
     Raises:
-        SystemExit: 1, after everything is written, when a job is not complete; Hydra only warns of other
-            exceptions here.
+        SystemExit: after everything is written, when a job is not complete: 2 if a full disk is the reason, else 1;
+            Hydra only warns of other exceptions here.
     """
     jobs = read_jobs(sweep_dir, keys)
     write_csv(jobs, keys, sweep_dir / "summary.csv")
@@ -61,7 +103,7 @@ def summarise(sweep_dir: Path, keys: list[str]) -> None:
         log.error("%s: %s", job.name, job.reason)
     if bad:
         sys.stderr.write(f"{len(bad)} of {len(jobs)} jobs did not finish; the same command runs only those.\n")
-        raise SystemExit(1)
+        raise SystemExit(2 if any(job.reason.startswith(FULL) for job in bad) else 1)
 
 
 def _draw(jobs: list[Job], keys: list[str], path: Path) -> bool:

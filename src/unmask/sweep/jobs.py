@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from unmask.files import write_text
+
+log = logging.getLogger(__name__)
 
 FAILURE_FILE = "failed.json"
 OVERRIDES_FILE = ".hydra/overrides.yaml"
@@ -61,8 +67,9 @@ def is_complete(run_dir: Path, config_hash: str) -> bool:
 
 
 def record_failure(run_dir: Path, reason: str) -> None:
-    """Leave a note in a job's directory that it ended with an error."""
-    write_text(run_dir / FAILURE_FILE, json.dumps({"reason": reason}, indent=2) + "\n")
+    """Leave a note in a job's directory that it ended with an error; on a full disk there is none."""
+    with _if_there_is_room(run_dir):
+        write_text(run_dir / FAILURE_FILE, json.dumps({"reason": reason}, indent=2) + "\n")
 
 
 def forget_failure(run_dir: Path) -> None:
@@ -78,9 +85,18 @@ def record_death(run_dir: Path, overrides: list[str], reason: str) -> None:
     if read_report(run_dir).get("status") == "complete":
         return
     listing = run_dir / OVERRIDES_FILE
-    if not listing.is_file():
-        write_text(listing, OmegaConf.to_yaml(OmegaConf.create(overrides)))
+    with _if_there_is_room(run_dir):
+        if not _read_lines(listing):
+            write_text(listing, OmegaConf.to_yaml(OmegaConf.create(overrides)))
     record_failure(run_dir, reason)
+
+
+@contextmanager
+def _if_there_is_room(run_dir: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        log.error("%s: no note of the failure can be left (%s)", run_dir, error.strerror)
 
 
 def read_jobs(sweep_dir: Path, keys: list[str]) -> list[Job]:
@@ -100,7 +116,7 @@ def number(text: str) -> float | None:
 
 
 def _read_job(folder: Path, keys: list[str]) -> Job:
-    lines = [str(line) for line in OmegaConf.load(folder / OVERRIDES_FILE)]
+    lines = _read_lines(folder / OVERRIDES_FILE)
     given = {override.get_key_element(): override for override in OverridesParser.create().parse_overrides(lines)}
     values = {key: given[key].get_value_element_as_str() for key in keys if key in given}
     report = read_report(folder)
@@ -116,6 +132,14 @@ def _read_job(folder: Path, keys: list[str]) -> Job:
         if entry["mean"] is not None and entry["ci95"] is not None
     }
     return Job(folder.name, values, not reason, reason, report, metrics)
+
+
+def _read_lines(listing: Path) -> list[str]:
+    """A job's overrides; none where the list is missing or was cut short by a full disk."""
+    try:
+        return [str(line) for line in OmegaConf.load(listing)]
+    except (OSError, yaml.YAMLError):
+        return []
 
 
 def _order(text: str) -> tuple[int, float, str]:

@@ -11,12 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from unmask.errors import UnmaskError
+from unmask.terminal import steady_streams
 from unmask.weights.cache import cache_dir, ensure, is_whole, user_file
 from unmask.weights.registry import ARTIFACTS, Artifact, find
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program; returns its exit status (0 if everything asked for is there)."""
+    steady_streams()
     parser = argparse.ArgumentParser(prog="python -m unmask.weights", description=__doc__)
     parser.add_argument("names", nargs="*", help="only these (default: all)")
     parser.add_argument("--list", action="store_true", help="only list, fetch nothing")

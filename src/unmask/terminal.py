@@ -43,6 +43,7 @@ def steady_streams() -> None:
     Called by every program as it starts. Streams that somebody has put in the place of the interpreter's stay.
     """
     codecs.register_error(SPELT, _spell)
+    logging.raiseExceptions = False  # a log on a full disk loses lines, without a traceback for each
     if sys.stdout is None or sys.stdout is sys.__stdout__:
         sys.stdout = _steady(sys.stdout)
     if sys.stderr is None or sys.stderr is sys.__stderr__:

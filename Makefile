@@ -20,9 +20,8 @@ DEV_INSTALLED := $(VENV)/.installed-dev
 .DELETE_ON_ERROR:
 .PHONY: demo test lint weights clean
 
-# Four faces are done before compiling the step would pay.
 demo: weights
-	$(BIN)/python -m unmask.run method=stylegan_proj data=sample data.limit=4 method.compile=false hydra.run.dir=outputs/demo
+	$(BIN)/python -m unmask.run method=stylegan_proj data=sample data.limit=4 hydra.run.dir=outputs/demo
 
 # One thread per worker: two workers with a thread per core each would fight over the cores.
 test: $(DEV_INSTALLED) weights

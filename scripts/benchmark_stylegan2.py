@@ -39,7 +39,7 @@ from torch import Tensor
 
 from bare_convolutions import RecordConvolutions, run_all
 from measuring import make_parser, parse, peak_memory_mb, publish, repeat, take_turns
-from unmask.compilation import compiler_found
+from unmask.compilation import compiler_works
 from unmask.config import PixelLoss
 from unmask.generators.stylegan2.architecture import GeneratorArchitecture
 from unmask.generators.stylegan2.filters import upfirdn2d
@@ -303,7 +303,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
-    compiles = compiler_found("eager variants only")
+    compiles = compiler_works("eager variants only")
     if arguments.only is not None:
         print(take_steps(arguments.only, arguments))
         return

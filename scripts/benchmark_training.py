@@ -35,7 +35,7 @@ from torch import nn
 
 from bare_convolutions import RecordConvolutions, run_all
 from measuring import make_parser, parse, peak_memory_mb, publish, repeat, take_turns
-from unmask.compilation import compiler_found
+from unmask.compilation import compiler_works
 from unmask.config import CycleGANConfig, Pix2PixConfig, Pix2PixInput, TrainingConfig
 from unmask.faces import Pairing, TrainingBatch
 from unmask.methods.cyclegan import CycleGAN
@@ -174,7 +174,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
-    arguments.no_compile = arguments.no_compile or not compiler_found("--no-compile")
+    arguments.no_compile = arguments.no_compile or not compiler_works("--no-compile")
     if arguments.only is not None:
         name = arguments.methods[0]
         step = make_step(name, VARIANTS[arguments.only], make_batch(name, arguments.resolution, arguments.batch))

@@ -25,7 +25,7 @@ from PIL import Image
 from rich.progress import track
 from torch import Tensor
 
-from unmask.config import OcclusionSource
+from unmask.config import OcclusionConfig, OcclusionSource
 from unmask.files import atomic_path
 from unmask.images import load_image, to_uint8
 from unmask.occlusion import OcclusionFinder, build
@@ -123,7 +123,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(options.threads)
-    finder = build(OcclusionSource[options.source], {})
+    finder = build(OcclusionConfig(source=OcclusionSource[options.source]), {})
     rows, shown = [], []
     for name, picture, truth in pictures(options):
         row, found = measure(finder, name, picture, truth)

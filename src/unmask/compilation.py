@@ -1,39 +1,129 @@
-"""torch.compile where it can work."""
+"""torch.compile where it works and pays; everything runs without it too."""
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import shutil
+import subprocess
+import sysconfig
+import tempfile
 from collections.abc import Callable
-from typing import TypeVar
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
+from torch import nn
 
 log = logging.getLogger(__name__)
 F = TypeVar("F", bound=Callable[..., object])
 
+PAYS_FROM_STEPS = {"cpu": 2000, "cuda": 4000}
+"""Steps from which compiling is sooner than running eager, by kind of device; docs/speed.md, "When compiling pays"."""
+PROBE = '#include <Python.h>\nextern "C" int unmask_probe() { return PY_MAJOR_VERSION; }\n'
+PROBE_WITHIN_S = 30
 
-def compile_if_possible(function: F) -> F:
-    """`function` compiled for fixed shapes, or itself with a note in the log where no C++ compiler is found.
+
+def worth_compiling(setting: bool | str, steps: int | None, device: torch.device) -> bool:
+    """Whether to compile a step: as the `setting` says, or for "auto", where `steps` to come outweigh compiling.
+
+    Args:
+        steps: batches to come times the steps of each; None: nobody knows, and nothing is compiled.
+    """
+    if isinstance(setting, bool):
+        return setting
+    return steps is not None and steps >= PAYS_FROM_STEPS.get(device.type, max(PAYS_FROM_STEPS.values()))
+
+
+def compile_if_possible(function: F, without: str = "method.compile=false") -> F:
+    """`function` compiled for fixed shapes, or itself with a note in the log where that cannot work.
 
     On CPUs the compiler's gain is fused memory-bound arithmetic between convolutions; results differ from eager ones
-    by rounding only.
+    by rounding only. A graph that the compiler fails at is run eager, with a note in the log.
+
+    Args:
+        without: the setting that asks for none, for the note.
     """
-    if not compiler_found("method.compile=false"):
+    if not compiler_works(without):
         return function
-    return torch.compile(function, dynamic=False)  # type: ignore[return-value]
+    try:
+        return torch.compile(function, dynamic=False, backend=_or_eager)  # type: ignore[return-value]
+    except Exception as error:  # a Python that it does not know, say
+        _tell(error, without)
+        return function
 
 
-def compiler_found(without: str) -> bool:
-    """Whether torch.compile can work here; if not, a note in the log says that it is as with the setting `without`."""
-    if not (os.environ.get("CXX") or shutil.which("g++") or shutil.which("c++") or shutil.which("clang++")):
+def compile_network(network: nn.Module) -> None:
+    """Let calls of `network` be compiled for fixed shapes, in place; as `compile_if_possible`."""
+    network.compile(dynamic=False, backend=_or_eager)
+
+
+def compiler_works(without: str) -> bool:
+    """Whether torch.compile can work here; if not, a note in the log says why, and that it is as with `without`."""
+    reason = _fault()
+    if reason is not None:
         log.info(
-            "No C++ compiler found: running without torch.compile, as %s; a step takes about 1.5 times as long.",
-            without,
-        )
+            "Running without torch.compile, as %s: %s. A step takes about 1.5 times as long.", without, reason
+        )  # fmt: skip
         return False
     # The package sets up its own distutils on import, which must come before anything imports the standard one.
     import setuptools  # noqa: F401
 
     return True
+
+
+def _or_eager(graph: torch.fx.GraphModule, inputs: list[torch.Tensor], **options: Any) -> Callable[..., Any]:
+    """A backend of torch.compile: its default one, and where that fails, the graph as it is."""
+    try:
+        return torch._dynamo.lookup_backend("inductor")(graph, inputs, **options)
+    except Exception as error:
+        _tell(error, "compile=false")
+        return graph.forward
+
+
+def _tell(error: Exception, without: str) -> None:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    log.debug("torch.compile", exc_info=True)
+    log.info("torch.compile failed (%s: %s): running without it, as %s.", type(error).__name__, lines[0][:200], without)
+
+
+@cache
+def _fault() -> str | None:
+    """Why the compiler cannot be used, by letting it build what torch.compile builds many of; None if it can.
+
+    A third of a second, where the compiler's own failure takes a minute and a page of text.
+    """
+    compiler = os.environ.get("CXX") or next((name for name in ("g++", "c++", "clang++") if shutil.which(name)), None)
+    if compiler is None:
+        return "no C++ compiler found"
+    where = os.environ.get("TORCHINDUCTOR_CACHE_DIR") or tempfile.gettempdir()
+    try:
+        Path(where).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="unmask-probe-", dir=where) as folder:
+            return _fault_of(compiler, Path(folder))
+    except OSError as error:
+        return f"{where}, where it would build, cannot be used ({error.strerror})"
+
+
+def _fault_of(compiler: str, folder: Path) -> str | None:
+    source, library = folder / "probe.cpp", folder / "probe.so"
+    source.write_text(PROBE, encoding="ascii")
+    headers = sysconfig.get_path("include")
+    command = [*compiler.split(), "-shared", "-fPIC", f"-I{headers}", str(source), "-o", str(library)]
+    try:
+        built = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=PROBE_WITHIN_S)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"the C++ compiler {compiler} cannot be run ({error})"
+    if built.returncode != 0:
+        if "Python.h" in built.stderr:
+            return f"Python.h is missing in {headers} (on Debian: apt install python3-dev)"
+        return f"the C++ compiler {compiler} fails ({(built.stderr.strip().splitlines() or ['no message'])[0][:200]})"
+    try:
+        ctypes.CDLL(str(library))
+    except OSError as error:
+        return (
+            f"what is built in {folder.parent} cannot be loaded ({error}); TORCHINDUCTOR_CACHE_DIR names another place"
+        )
+    return None

@@ -10,8 +10,10 @@ multirun; 2 anything else the user can mend; 130 interrupted.
 from __future__ import annotations
 
 import logging
+import math
 import random
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
@@ -96,7 +98,7 @@ def work(config: DictConfig, settings: RunConfig, processes: Processes, run_dir:
     dataset = data.load_dataset(evaluated_data(settings), settings.occlusion)
     log.info("%s", dataset.report.summary())
 
-    method = build_method(settings, processes.device)
+    method = build_method(settings, processes.device, batches_to_come(dataset.ids, settings, processes, run_dir))
     log.info("%s on %s, %d px", settings.method.name, processes.device, settings.data.resolution)
 
     plain = cast("dict[str, Any]", OmegaConf.to_container(config, resolve=True, enum_to_str=True))
@@ -205,14 +207,20 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def build_method(settings: RunConfig, device: torch.device) -> Method:
-    """The configured method; it decides itself whether to load the configured generator."""
+def batches_to_come(ids: Sequence[str], settings: RunConfig, processes: Processes, run_dir: Path) -> int:
+    """How many batches of pictures that are not finished yet each of the processes has before it."""
+    left = len(set(ids) - evaluation.finished_ids(run_dir))
+    return math.ceil(left / (settings.data.batch_size * processes.count))
+
+
+def build_method(settings: RunConfig, device: torch.device, batches: int | None = None) -> Method:
+    """The configured method, for so many `batches`; it decides itself whether to load the configured generator."""
 
     def load_generator() -> Generator:
         generator_class: type[Generator] = get_class(settings.generator._target_)
         return generator_class.build(settings.generator, settings.data.resolution).to(device)
 
-    context = MethodContext(device, settings.data.resolution, settings.seed, load_generator)
+    context = MethodContext(device, settings.data.resolution, settings.seed, load_generator, batches)
     method_class: type[Method] = get_class(settings.method._target_)
     return method_class.build(settings.method, context).to(device)
 

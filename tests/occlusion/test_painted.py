@@ -76,7 +76,7 @@ def test_blank_and_full_paintings_are_refused(tmp_path: Path, level: int, proble
     with pytest.raises(UnmaskError, match=problem) as caught:
         load_painted(tmp_path / "a.png", SIZE)
     assert "a.png" in str(caught.value)
-    assert "occlusion.painted_dir" in str(caught.value)
+    assert f"occlusion.{'invert=true' if level else 'painted_dir'}" in str(caught.value)
 
 
 def test_oblong_and_broken_files_are_refused(tmp_path: Path) -> None:

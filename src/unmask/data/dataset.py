@@ -11,7 +11,6 @@ from torch.utils.data import Dataset
 from unmask.config import DataConfig, OcclusionConfig
 from unmask.data.pairing import Pair, find_pairs
 from unmask.data.report import PairingReport, Report
-from unmask.errors import UnmaskError
 from unmask.faces import Doubt, Faces
 from unmask.images import dilate, load_image
 from unmask.occlusion import OcclusionFinder, build
@@ -110,8 +109,6 @@ class PairedDataset(FacesDataset):
 
 def load_dataset(config: DataConfig, occlusion: OcclusionConfig) -> PairedDataset:
     """Pair the pictures of `config` and make them ready to be decoded; see `find_pairs` for the errors."""
-    if config.resolution < 16:
-        raise UnmaskError(f"data.resolution={config.resolution} pixels is too small; use 128, 256 or 1024.")
     pairs, report = find_pairs(config, occlusion)
     return make_dataset(pairs, report, occlusion, resolution=config.resolution, strict=config.strict)
 
@@ -125,7 +122,7 @@ def make_dataset(
         pairs,
         report,
         resolution=resolution,
-        finder=build(occlusion.source, painted),
+        finder=build(occlusion, painted),
         dilate=occlusion.dilate,
         strict=strict,
     )

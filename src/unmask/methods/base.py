@@ -44,12 +44,14 @@ class MethodContext:
         resolution: height and width of the pictures, in pixels.
         seed: every random choice of a method derives from it and from the picture's id.
         load_generator: builds the configured face prior at `resolution` on `device` (fetching weights if needed).
+        batches: that this process will ask for, if it is known.
     """
 
     device: torch.device
     resolution: int
     seed: int
     load_generator: Callable[[], Generator]
+    batches: int | None = None
 
 
 class Method(nn.Module, ABC):

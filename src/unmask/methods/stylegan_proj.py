@@ -14,7 +14,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from unmask.compilation import compile_if_possible
+from unmask.compilation import compile_if_possible, worth_compiling
 from unmask.config import StyleGANProjConfig
 from unmask.errors import UnmaskError
 from unmask.faces import Faces, Failure, Reconstruction
@@ -51,22 +51,24 @@ NEIGHBOURS = 4
 class StyleGANProjection(Method):
     """Optimise w, then w_plus, of every picture against its visible part."""
 
-    def __init__(self, config: StyleGANProjConfig, generator: Generator, device: torch.device, seed: int) -> None:
-        """Raises UnmaskError if the settings leave nothing to minimise or are out of range."""
+    def __init__(
+        self,
+        config: StyleGANProjConfig,
+        generator: Generator,
+        device: torch.device,
+        seed: int,
+        batches: int | None = None,
+    ) -> None:
+        """`batches` to come, if known, decide whether compiling pays. Raises UnmaskError if the settings leave nothing
+        to minimise."""
         super().__init__()
         if config.lambda_pixel <= 0 and config.lambda_perceptual <= 0:
             raise UnmaskError("method.lambda_pixel and method.lambda_perceptual are both 0; set one above it.")
-        if not 0 <= config.layer_shrinkage <= 1:
-            raise UnmaskError(f"method.layer_shrinkage={config.layer_shrinkage}: choose from 0 to 1.")
-        if not 0 < config.perceptual_window <= 1:
-            raise UnmaskError(f"method.perceptual_window={config.perceptual_window}: choose above 0, up to 1.")
         if config.lambda_identity > 0 and not config.use_occlusion:
             raise UnmaskError(
                 "method.lambda_identity needs to know what is hidden: set method.lambda_identity=0 or "
                 "method.use_occlusion=true."
             )
-        if config.num_samples < 1:
-            raise UnmaskError(f"method.num_samples={config.num_samples}: choose 1 or more.")
         self.config = config
         self.generator = generator
         self.device = device
@@ -112,12 +114,14 @@ class StyleGANProjection(Method):
             window=config.perceptual_window,
             embedding=embedding,
         )
-        self._losses = compile_if_possible(self.losses) if config.compile else self.losses
+        steps = config.num_samples * (config.w_steps + config.steps + config.tune_steps * (1 + NEIGHBOURS))
+        compiled = worth_compiling(config.compile, None if batches is None else batches * steps, device)
+        self._losses = compile_if_possible(self.losses) if compiled else self.losses
 
     @classmethod
     def build(cls, config: StyleGANProjConfig, context: MethodContext) -> StyleGANProjection:
         """See `Method.build`."""
-        return cls(config, context.load_generator(), context.device, context.seed)
+        return cls(config, context.load_generator(), context.device, context.seed, context.batches)
 
     def unmask(self, faces: Faces, *, on_step: StepCallback | None = None) -> Reconstruction:
         """See `Method.unmask`. Several answers are found one after the other: a batch of all of them would need as many

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from unmask.errors import UnmaskError
 from unmask.occlusion.base import WAYS_OUT, FoundOcclusion, OcclusionFinder
+from unmask.occlusion.plausibility import doubt_about_map, is_inverted
 
 MOST_PAINTED = 0.9
 """Share of the picture above which the paint cannot be a face mask; black and white are likely swapped."""
@@ -20,25 +21,38 @@ MOST_PAINTED = 0.9
 
 @final
 class PaintedOcclusion(OcclusionFinder):
-    """Reads the painted file of each id; see `load_painted` for what counts as paint."""
+    """Reads the painted file of each id; see `load_painted` for what counts as paint.
 
-    def __init__(self, files: Mapping[str, Path]) -> None:
+    A map that surely marks what is visible is refused, one that looks otherwise unlike a face mask is doubted.
+    """
+
+    def __init__(self, files: Mapping[str, Path], *, invert: bool = False) -> None:
+        """`invert`: white (or opaque) is where the face is visible."""
         self.files = dict(files)
+        self.invert = invert
 
     def find(self, id: str, masked: Tensor, clean: Tensor | None) -> FoundOcclusion:
         if id not in self.files:
             raise UnmaskError(f"No painted occlusion for {id}. {WAYS_OUT}")
-        return FoundOcclusion(load_painted(self.files[id], masked.shape[-1]))
+        occlusion = load_painted(self.files[id], masked.shape[-1], invert=self.invert)
+        region = occlusion[0].numpy() > 0
+        if is_inverted(region):
+            way_out = "occlusion.invert=false" if self.invert else "occlusion.invert=true"
+            raise UnmaskError(
+                f"{self.files[id]}: the map marks what is visible, {region.mean():.0%} of the picture, and leaves the "
+                f"mouth out. If all maps are so, set {way_out}."
+            )
+        return FoundOcclusion(occlusion, doubt_about_map(region))
 
 
-def load_painted(path: Path, resolution: int) -> Tensor:
+def load_painted(path: Path, resolution: int, *, invert: bool = False) -> Tensor:
     """Read a painted occlusion as (1,resolution,resolution) float32 of 0 and 1.
 
     The picture is scaled with an area filter and cut at one half. Paint is whatever is bright: the largest of
     R, G and B, so that a saturated colour counts as white does. In a picture with transparency the paint is
     what is opaque (a layer drawn over the photo, in any colour, black too), unless the opaque part itself
     holds both dark and bright pixels: then brightness decides and transparent counts as dark. Maps of 0 and 1
-    and 16-bit maps are read as if they used the whole range.
+    and 16-bit maps are read as if they used the whole range. With `invert` all that is not paint is marked.
 
     Raises:
         UnmaskError: unreadable, not square, nothing painted, or (nearly) everything painted.
@@ -52,13 +66,13 @@ def load_painted(path: Path, resolution: int) -> Tensor:
         )
     # mode "F" keeps the fractions of the area filter, so that the cut happens once, at the final size
     scaled = Image.fromarray(paint).resize((resolution, resolution), Image.Resampling.BOX)
-    occlusion = np.asarray(scaled) >= 0.5
+    occlusion = (np.asarray(scaled) >= 0.5) != invert
     if not occlusion.any():
         raise UnmaskError(f"{path}: nothing is painted. Paint the face mask white on black (occlusion.painted_dir).")
     if occlusion.mean() > MOST_PAINTED:
         raise UnmaskError(
             f"{path}: {occlusion.mean():.0%} of the picture is painted. Only the face mask should be white; "
-            "are black and white swapped (occlusion.painted_dir)?"
+            f"are black and white swapped (occlusion.invert={str(not invert).lower()})?"
         )
     return torch.from_numpy(occlusion.astype(np.float32))[None]
 

@@ -12,7 +12,7 @@ from unmask.occlusion.painted import PaintedOcclusion
 
 @final
 class PaintedFirst(OcclusionFinder):
-    """What somebody painted is taken as it is, without a doubt."""
+    """What somebody painted is preferred to what a network finds."""
 
     def __init__(self, painted: PaintedOcclusion, otherwise: OcclusionFinder) -> None:
         self.painted = painted

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from unmask.config import OcclusionSource
+from unmask.config import OcclusionConfig, OcclusionSource
 from unmask.occlusion.auto import AutoOcclusion
 from unmask.occlusion.base import OcclusionFinder
 from unmask.occlusion.difference import DifferenceOcclusion
@@ -14,13 +14,16 @@ from unmask.occlusion.painted import PaintedOcclusion
 from unmask.occlusion.preferred import PaintedFirst
 
 
-def build(source: OcclusionSource, painted: Mapping[str, Path]) -> OcclusionFinder:
-    """The finder of `source`; `painted` maps ids to painted files and is used by `painted` and `auto` alone."""
+def build(config: OcclusionConfig, painted: Mapping[str, Path]) -> OcclusionFinder:
+    """The finder of `config.source`; `painted` maps ids to painted files and is used by `painted` and `auto` alone."""
+    source = config.source
     if source is OcclusionSource.painted:
-        return PaintedOcclusion(painted)
+        return PaintedOcclusion(painted, invert=config.invert)
     if source is OcclusionSource.difference:
         return DifferenceOcclusion()
     if source is OcclusionSource.landmarks:
         return LandmarkOcclusion()
     assert source is OcclusionSource.auto, f"no finder for {source}"
-    return PaintedFirst(PaintedOcclusion(painted), AutoOcclusion()) if painted else AutoOcclusion()
+    return (
+        PaintedFirst(PaintedOcclusion(painted, invert=config.invert), AutoOcclusion()) if painted else AutoOcclusion()
+    )

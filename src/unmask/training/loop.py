@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 from torch.optim import Optimizer
 
-from unmask.compilation import compiler_found
+from unmask.compilation import compile_network, compiler_works
 from unmask.config import TrainingConfig
 from unmask.errors import UnmaskError
 from unmask.faces import TrainingBatch
@@ -107,9 +107,9 @@ def fit(
         log.info("Going on after step %d of %d.", step, course.steps)
     if step >= course.steps:
         return TrainingReport(step, seconds, None, best.step, best.score)
-    if config.compile and compiler_found("training.compile=false"):
+    if config.compile and compiler_works("training.compile=false"):
         for network in (network for group in networks.values() for network in group):
-            network.compile(dynamic=False)
+            compile_network(network)
 
     bar = Progress(
         TextColumn("training"),

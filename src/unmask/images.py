@@ -8,33 +8,38 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
+from unmask.decoding import open_picture, to_rgb
 from unmask.errors import UnmaskError
 from unmask.files import atomic_path
-
-assert not ImageFile.LOAD_TRUNCATED_IMAGES, "truncated pictures must fail, not turn grey"
 
 
 def load_image(path: Path, resolution: int | None = None) -> Tensor:
     """Read a picture as (3,H,W) float32 RGB in [-1,1], scaled to `resolution`² with Lanczos if it differs.
 
     Raises:
-        UnmaskError: the file is missing, truncated, no picture, or (with `resolution`) not square.
+        UnmaskError: the file is missing, damaged, no picture, too large, or (with `resolution`) not square.
     """
+    return load_with_notes(path, resolution)[0]
+
+
+def load_with_notes(path: Path, resolution: int | None = None) -> tuple[Tensor, tuple[str, ...]]:
+    """The same, and what the user should know of how it was decoded, as sentences that name the file."""
+    opened = open_picture(path)
     try:
-        with Image.open(path) as file:
-            picture = file.convert("RGB")
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+        decoded = to_rgb(opened)
+    except UnmaskError as error:
         raise UnmaskError(f"{path}: cannot be read as a picture ({error}).") from error
+    picture = decoded.rgb
     if resolution is not None and picture.size != (resolution, resolution):
         if picture.width != picture.height:
             raise UnmaskError(
                 f"{path}: {picture.width}x{picture.height} is not square; crop and align it as FFHQ does first."
             )
         picture = picture.resize((resolution, resolution), Image.Resampling.LANCZOS)
-    return from_uint8(np.asarray(picture))
+    return from_uint8(np.asarray(picture)), tuple(f"{path.name}: {note}" for note in decoded.notes)
 
 
 def save_image(image: Tensor, path: Path) -> None:

@@ -8,9 +8,10 @@ from typing import final
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
+from unmask.decoding import deep_range, is_deep, open_picture
 from unmask.errors import UnmaskError
 from unmask.occlusion.base import WAYS_OUT, FoundOcclusion, OcclusionFinder
 from unmask.occlusion.plausibility import doubt_about_map, is_inverted
@@ -79,14 +80,14 @@ def load_painted(path: Path, resolution: int, *, invert: bool = False) -> Tensor
 
 def _read_paint(path: Path) -> np.ndarray:
     """(H,W) float32 in [0,1], 1 = painted."""
-    try:
-        with Image.open(path) as file:
-            file.load()
-            if file.mode in ("I", "F") or file.mode.startswith("I;"):
-                return _whole_range(np.asarray(file).astype(np.float32), 65535.0)
-            rgba = np.asarray(file.convert("RGBA"))
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
-        raise UnmaskError(f"{path}: cannot be read as a picture ({error}).") from error
+    picture = open_picture(path)
+    if is_deep(picture):
+        values = np.asarray(picture)
+        try:
+            return _whole_range(values.astype(np.float32), deep_range(values))
+        except UnmaskError as error:
+            raise UnmaskError(f"{path}: cannot be read as a map ({error}).") from error
+    rgba = np.asarray(picture.convert("RGBA"))
     brightness = _whole_range(rgba[..., :3].max(axis=-1).astype(np.float32), 255.0)
     alpha = rgba[..., 3].astype(np.float32) / 255.0
     opaque = alpha >= 0.5

@@ -24,7 +24,7 @@ from unmask.compilation import compile_if_possible
 from unmask.config import DataConfig, MobileStyleGANConfig, Split
 from unmask.data.facemask import FaceShape, lay_mask
 from unmask.data.landmarks import locate_faces
-from unmask.data.scan import PHOTO_SUFFIXES, clean_id, find_files
+from unmask.data.scan import clean_id, find_files
 from unmask.data.splits import select
 from unmask.faceanalysis import landmarks106
 from unmask.faceanalysis.detector import Detection
@@ -166,7 +166,7 @@ def photographed_faces(folder: Path, root: Path, part: Split, masks: int) -> Mas
     """
     kept = folder / f"photographs_{part.value}_{masks}.safetensors"
     if not kept.is_file():
-        files, _ = find_files(root, PHOTO_SUFFIXES, clean_id)
+        files = find_files(root, clean_id).files
         data = DataConfig()
         fractions = {"val_fraction": data.val_fraction, "test_fraction": data.test_fraction}
         ids = select(sorted(files), split=part, seed=data.split_seed, **fractions)

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from unmask.compare.runs import FinishedRun, find_runs, read_run
-from unmask.data.scan import PHOTO_SUFFIXES, clean_id, find_files
+from unmask.data.scan import clean_id, find_files
 from unmask.errors import UnmaskError
 from unmask.evaluation.bootstrap import mean_interval
 from unmask.evaluation.report import GridRow, draw_grid, save_grid
@@ -41,7 +41,7 @@ def deviations(runs: list[FinishedRun], metric: str) -> list[float]:
 
 def draw(runs: list[FinishedRun], ids: list[str], clean: Path | None) -> np.ndarray:
     """The composites of all runs."""
-    files = {} if clean is None else find_files(clean, PHOTO_SUFFIXES, clean_id)[0]
+    files = {} if clean is None else find_files(clean, clean_id).files
     rows = []
     for id in ids:
         made = [to_uint8(load_image(run.folder / "composite" / f"{id}.png")) for run in runs]

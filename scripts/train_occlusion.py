@@ -31,7 +31,7 @@ from occlusion_pictures import cut, flat_mask, lowered, moved, photographed, rec
 from unmask.config import MobileStyleGANConfig
 from unmask.data.facemask import FaceShape, colour_of, draw_mask
 from unmask.data.landmarks import find_points, locate_faces
-from unmask.data.scan import PHOTO_SUFFIXES, clean_id, find_files
+from unmask.data.scan import clean_id, find_files
 from unmask.errors import UnmaskError
 from unmask.files import atomic_path
 from unmask.generators.mobilestylegan import MobileStyleGAN
@@ -97,7 +97,7 @@ def synthetic_faces(count: int, folder: Path, seed: int) -> Iterator[tuple[np.nd
 
 def read_faces(root: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The clean aligned faces below `root` with their landmarks."""
-    files, _ = find_files(root, PHOTO_SUFFIXES, clean_id)
+    files = find_files(root, clean_id).files
     search = locate_faces(root, files, progress=True)
     for face in search.faces:
         yield to_uint8(load_image(face.path, DRAWING_SIZE)), face.points_at(DRAWING_SIZE)

@@ -31,7 +31,8 @@ class Faces:
         hole: (B,1,H,W) float32, `occlusion` dilated by ``occlusion.dilate``: what a method must fill and may not
             look at, since the drawn mask's border reaches past its label.
         clean: (B,3,H,W) float32 RGB in [-1,1], the same face without the mask; None at inference.
-        doubts: those of the pictures whose occlusion may be wrong; they are unmasked all the same.
+        doubts: those of the pictures whose occlusion may be wrong, or that were changed while decoding; they
+            are unmasked all the same.
     """
 
     ids: tuple[str, ...]
@@ -123,6 +124,7 @@ class TrainingBatch:
         masked: (B,3,H,W) float32 RGB in [-1,1], faces wearing a face mask.
         hole: (B,1,H,W) float32, 1 where a method may not look in `masked`; see `Faces`.
         clean: (B,3,H,W) float32 RGB in [-1,1], faces without one.
+        replaced: faces that were due but could not be used; others have taken their places.
     """
 
     masked_ids: tuple[str, ...]
@@ -130,6 +132,7 @@ class TrainingBatch:
     masked: Tensor
     hole: Tensor
     clean: Tensor
+    replaced: tuple[Failure, ...] = ()
 
     def __len__(self) -> int:
         return len(self.masked_ids)

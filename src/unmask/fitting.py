@@ -104,6 +104,7 @@ def train(
             rank=fabric.global_rank,
             world=fabric.world_size,
             num_workers=training.num_workers,
+            strict=settings.data.strict,
         )
 
     precision = resolve_precision(training.precision, fabric.device, "training.precision")

@@ -301,7 +301,7 @@ def test_doubts_about_occlusions_are_reported_and_survive_an_interruption(
     with pytest.raises(KeyboardInterrupt):
         go_on(Recorder(stop_at="00003"))
     assert strict_json(tmp_path / "metrics.json")["warnings"] == [{"id": "00001", "reason": "Too small."}]
-    assert "Doubtful occlusion of 00001: Too small." in caplog.text
+    assert "Look at 00001: Too small." in caplog.text
     result = go_on(Recorder())
     assert result.doubts == doubts
     summary = strict_json(tmp_path / "metrics.json")

@@ -30,10 +30,6 @@ class Batches:
     def __init__(
         self, dataset: FacesDataset, batch_size: int, num_workers: int = 0, ids: Sequence[str] | None = None
     ) -> None:
-        if batch_size < 1:
-            raise UnmaskError(f"data.batch_size={batch_size} must be at least 1.")
-        if num_workers < 0:
-            raise UnmaskError(f"data.num_workers={num_workers} must not be negative.")
         self.undecodable: tuple[Failure, ...] = ()
         self.doubts: tuple[Doubt, ...] = ()
         self._dataset = dataset

@@ -12,7 +12,7 @@ from unmask.config import DataConfig, OcclusionConfig
 from unmask.data.pairing import Pair, find_pairs
 from unmask.data.report import PairingReport, Report
 from unmask.faces import Doubt, Faces
-from unmask.images import dilate, load_image
+from unmask.images import dilate, load_image, load_with_notes
 from unmask.occlusion import OcclusionFinder, build
 
 
@@ -84,17 +84,21 @@ class PairedDataset(FacesDataset):
                 file.
         """
         pair = self.pairs[index]
-        masked = load_image(pair.masked, self._resolution)
-        clean = self.load_clean(index)
+        masked, notes = load_with_notes(pair.masked, self._resolution)
+        clean = None
+        if pair.clean is not None:
+            one, more = load_with_notes(pair.clean, self._resolution)
+            clean, notes = one[None], notes + more
         found = self._finder.find(pair.id, masked, None if clean is None else clean[0])
         occlusion = found.occlusion[None]
+        reasons = notes if found.doubt is None else (found.doubt, *notes)
         return Faces(
             ids=(pair.id,),
             masked=masked[None],
             occlusion=occlusion,
             hole=dilate(occlusion, self._dilate),
             clean=clean,
-            doubts=() if found.doubt is None else (Doubt(pair.id, found.doubt),),
+            doubts=(Doubt(pair.id, " ".join(reasons)),) if reasons else (),
         )
 
     def load_clean(self, index: int) -> Tensor | None:

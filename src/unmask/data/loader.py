@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator
 from typing import final
 
@@ -14,6 +15,8 @@ from unmask.data.samples import TrainingSamples, make_samples
 from unmask.data.source import FaceSource
 from unmask.errors import UnmaskError
 from unmask.faces import Failure, Pairing, TrainingBatch
+
+log = logging.getLogger(__name__)
 
 
 def epoch_length(source: FaceSource, pairing: Pairing) -> int:
@@ -36,6 +39,7 @@ def training_batches(
     rank: int = 0,
     world: int = 1,
     num_workers: int = 0,
+    strict: bool = True,
 ) -> Generator[TrainingBatch, None, None]:
     """Batches without end, from step `start_step` on; close the generator to end its worker processes.
 
@@ -51,12 +55,12 @@ def training_batches(
         start_step: the first step, counted over all epochs of ``steps_per_epoch(epoch_length(...), batch_size)``.
         rank, world: this process and how many there are; it gets its part of each batch.
         num_workers: processes that decode, draw and augment; with 0 this process does.
+        strict: a picture that cannot be used ends the training; else the next face that can be used takes its place,
+            which is logged.
     Raises:
-        UnmaskError: senseless sizes or too few faces, at once; a picture that cannot be used, when it is met.
+        UnmaskError: too few faces, at once; with `strict`, a picture that cannot be used, when it is met.
     """
-    if num_workers < 0:
-        raise UnmaskError(f"training.num_workers={num_workers} must not be negative.")
-    samples = make_samples(source, pairing, augmentation, seed)
+    samples = make_samples(source, pairing, augmentation, seed, strict=strict)
     keys = BatchKeys(len(samples), batch_size=batch_size, seed=seed, start_step=start_step, rank=rank, world=world)
     loader = DataLoader(
         _Attempts(samples),
@@ -71,13 +75,15 @@ def training_batches(
 
 def _batches(loader: DataLoader[TrainingBatch | Failure]) -> Generator[TrainingBatch, None, None]:
     attempts = iter(loader)
+    told: set[str] = set()
     try:
         for attempt in attempts:
             if isinstance(attempt, Failure):
-                raise UnmaskError(
-                    f"{attempt.reason} Met at {attempt.id} in training, which may not change its data on its own: "
-                    "mend the file, or remove it and train anew."
-                )
+                raise UnmaskError(f"{attempt.reason} Met at {attempt.id} in training: mend the file, or remove it.")
+            for failure in attempt.replaced:
+                if failure.id not in told:
+                    told.add(failure.id)
+                    log.warning("Training goes on without %s (%d so far): %s", failure.id, len(told), failure.reason)
             yield attempt
     finally:
         del attempts  # its workers end with the loader's iterator
@@ -121,4 +127,5 @@ def _join(attempts: list[TrainingBatch | Failure]) -> TrainingBatch | Failure:
         masked=torch.cat([one.masked for one in samples]),
         hole=torch.cat([one.hole for one in samples]),
         clean=torch.cat([one.clean for one in samples]),
+        replaced=tuple(failure for one in samples for failure in one.replaced),
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
 from unmask.config import DataConfig, OcclusionConfig, OcclusionSource
 from unmask.data.report import PairingReport
-from unmask.data.scan import PAINT_SUFFIXES, PHOTO_SUFFIXES, clean_id, find_files, masked_id, suffixed_id
+from unmask.data.scan import Scan, clean_id, find_files, kinds, masked_id, suffixed_id
 from unmask.data.splits import select
 from unmask.errors import UnmaskError
 from unmask.occlusion.base import WAYS_OUT
@@ -58,14 +59,22 @@ def find_pairs(data: DataConfig, occlusion: OcclusionConfig) -> tuple[tuple[Pair
 
     # A folder named explicitly may hold pictures of any name; the root itself is searched for _Mask files
     # alone.
-    masked, duplicates = find_files(masked_dir, PHOTO_SUFFIXES, suffixed_id if masked_dir == root else masked_id)
-    clean, more = ({}, []) if clean_dir is None else find_files(clean_dir, PHOTO_SUFFIXES, clean_id)
-    painted, most = ({}, []) if painted_dir is None else find_files(painted_dir, PAINT_SUFFIXES, masked_id)
+    in_masked = find_files(masked_dir, suffixed_id if masked_dir == root else masked_id)
+    in_clean = Scan() if clean_dir is None else find_files(clean_dir, clean_id)
+    in_painted = Scan() if painted_dir is None else find_files(painted_dir, masked_id)
+    masked, clean, painted = in_masked.files, in_clean.files, in_painted.files
+    scans = (in_masked, in_clean, in_painted)
+    unreadable = tuple(failure for scan in scans for failure in scan.unreadable)
+    if data.strict and unreadable:
+        raise UnmaskError(f"{unreadable[0].reason} (data.strict=true; with false it would be left out)")
     if not masked:
         raise UnmaskError(
             f"{masked_dir}: no pictures named NNNNN_Mask.jpg, there or in folders below; "
-            f"check data.root={data.root} and data.masked_dir."
+            f"check data.root={data.root} and data.masked_dir. {in_masked.holds_instead()}"
         )
+    if painted_dir is not None and not painted and not automatic:
+        held = in_painted.holds_instead()
+        raise UnmaskError(f"{painted_dir}: no painted occlusions (occlusion.painted_dir), there or below. {held}")
 
     missing_clean = tuple(sorted(masked.keys() - clean.keys())) if clean_dir is not None else ()
     paint_needed = painted_dir is not None and not automatic
@@ -82,6 +91,11 @@ def find_pairs(data: DataConfig, occlusion: OcclusionConfig) -> tuple[tuple[Pair
             f"{len(missing_clean)} lack the clean picture, {len(missing_occlusion)} the occlusion."
         )
     ids = _choose(usable, data)
+    others = tuple(
+        f"{folder}: {kinds(scan.others)}"
+        for folder, scan in zip((masked_dir, clean_dir, painted_dir), scans, strict=True)
+        if scan.others
+    )
     pairs = tuple(Pair(id, masked[id], clean.get(id), painted.get(id)) for id in ids)
     report = PairingReport(
         masked_dir=masked_dir,
@@ -92,7 +106,9 @@ def find_pairs(data: DataConfig, occlusion: OcclusionConfig) -> tuple[tuple[Pair
         missing_clean=missing_clean,
         missing_masked=missing_masked,
         missing_occlusion=missing_occlusion,
-        duplicates=tuple(sorted([*duplicates, *more, *most])),
+        duplicates=tuple(sorted(path for scan in scans for path in scan.duplicates)),
+        unreadable=unreadable,
+        others=others,
         automatic=tuple(id for id in ids if id not in painted) if automatic else (),
     )
     return pairs, report
@@ -115,7 +131,10 @@ def _folder(root: Path, given: str | None, key: str, names: tuple[str, ...]) -> 
         if not folder.is_dir():
             raise UnmaskError(f"{key}={given}: no such folder ({folder}). Give it absolute or below data.root.")
         return folder
-    below = {entry.name.lower(): entry for entry in sorted(root.iterdir(), reverse=True) if entry.is_dir()}
+    try:
+        below = {entry.name.lower(): entry for entry in sorted(root.iterdir(), reverse=True) if entry.is_dir()}
+    except OSError as error:
+        raise UnmaskError(f"{root}: cannot be looked into ({error.strerror}).") from error
     return next((below[name] for name in names if name in below), None)
 
 
@@ -129,7 +148,8 @@ def _choose(usable: list[str], data: DataConfig) -> list[str]:
     chosen = usable
     if data.ids is not None:
         # a command line may read 00002 as the number 2
-        wanted = {id if id in usable else id.zfill(5) for id in map(str, data.ids)}
+        named = (unicodedata.normalize("NFC", str(id)) for id in data.ids)
+        wanted = {id if id in usable else id.zfill(5) for id in named}
         unknown = sorted(wanted - set(usable))
         if unknown:
             raise UnmaskError(f"data.ids: {', '.join(unknown)} not among the {len(usable)} pictures that were paired.")
@@ -142,8 +162,6 @@ def _choose(usable: list[str], data: DataConfig) -> list[str]:
         test_fraction=data.test_fraction,
     )
     if data.limit is not None:
-        if data.limit < 1:
-            raise UnmaskError(f"data.limit={data.limit} must be at least 1, or null for all pictures.")
         chosen = chosen[: data.limit]
     if not chosen:
         raise UnmaskError(

@@ -40,9 +40,11 @@ class PairingReport(Report):
         missing_masked: clean pictures without a masked one. Usual: MaskedFace-Net does not cover all of FFHQ.
         missing_occlusion: pictures without a painted occlusion, where one is needed.
         duplicates: files whose id was already taken by another file; that other one is used.
+        unreadable: folders that could not be looked into, and why.
+        others: for each folder, its files that are no pictures, counted by suffix.
         automatic: the ids of these whose occlusion is found in the picture itself, by the network of occlusion=auto.
         undecodable: pictures that were skipped while decoding, and why.
-        doubts: pictures whose occlusion may be wrong, and why.
+        doubts: pictures whose occlusion may be wrong, or that were changed while decoding, and why.
     """
 
     masked_dir: Path
@@ -54,6 +56,8 @@ class PairingReport(Report):
     missing_masked: tuple[str, ...] = ()
     missing_occlusion: tuple[str, ...] = ()
     duplicates: tuple[Path, ...] = ()
+    unreadable: tuple[Failure, ...] = ()
+    others: tuple[str, ...] = ()
     automatic: tuple[str, ...] = ()
     undecodable: tuple[Failure, ...] = ()
     doubts: tuple[Doubt, ...] = ()
@@ -78,6 +82,7 @@ class PairingReport(Report):
         ):
             if names:
                 lines.append(f"{len(names)} {what}: {_named(names)}")
+        lines += _besides(self.unreadable, self.others)
         if self.automatic:
             lines.append(f"{len(self.automatic)} occlusions to be found by the network (occlusion=auto)")
         return "\n".join([*lines, *_skipped(self.undecodable), *_doubtful(self.doubts)])
@@ -93,6 +98,8 @@ class DrawingReport(Report):
         used: the ids that are used, ascending.
         implausible: pictures without the landmarks of an aligned face, and why; not used.
         duplicates: files whose id was already taken by another file; that other one is used.
+        unreadable: folders that could not be looked into, and why.
+        others: files that are no pictures, counted by suffix.
         undecodable: pictures that could not be read, and why.
     """
 
@@ -101,6 +108,8 @@ class DrawingReport(Report):
     used: tuple[str, ...]
     implausible: tuple[Failure, ...] = ()
     duplicates: tuple[Path, ...] = ()
+    unreadable: tuple[Failure, ...] = ()
+    others: tuple[str, ...] = ()
     undecodable: tuple[Failure, ...] = ()
 
     def with_undecodable(self, failures: tuple[Failure, ...]) -> DrawingReport:
@@ -118,12 +127,20 @@ class DrawingReport(Report):
         if self.duplicates:
             files = tuple(str(path) for path in self.duplicates)
             lines.append(f"{len(files)} second file of an id, ignored: {_named(files)}")
+        lines += _besides(self.unreadable, self.others)
         return "\n".join([*lines, *_skipped(self.undecodable)])
 
 
 def _named(names: tuple[str, ...]) -> str:
     """The first few names; the rest only as dots."""
     return ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
+
+
+def _besides(unreadable: tuple[Failure, ...], others: tuple[str, ...]) -> list[str]:
+    """Lines about what else the folders hold."""
+    lines = [f"{len(unreadable)} folders that cannot be read:"] if unreadable else []
+    lines += [f"  {failure.reason}" for failure in unreadable]
+    return [*lines, *(f"no pictures, left out: {one}" for one in others)]
 
 
 def _skipped(failures: tuple[Failure, ...]) -> list[str]:
@@ -134,7 +151,7 @@ def _skipped(failures: tuple[Failure, ...]) -> list[str]:
 
 
 def _doubtful(doubts: tuple[Doubt, ...]) -> list[str]:
-    """The same for each picture whose occlusion may be wrong."""
+    """The same for each picture that somebody should look at."""
     if not doubts:
         return []
-    return [f"{len(doubts)} with a doubtful occlusion:", *(f"  {doubt.id}: {doubt.reason}" for doubt in doubts)]
+    return [f"{len(doubts)} with a doubt:", *(f"  {doubt.id}: {doubt.reason}" for doubt in doubts)]

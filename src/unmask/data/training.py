@@ -13,7 +13,7 @@ from unmask.data.drawn import DrawnDataset, DrawnSource
 from unmask.data.landmarks import locate_faces
 from unmask.data.pairing import find_pairs
 from unmask.data.report import DrawingReport
-from unmask.data.scan import PHOTO_SUFFIXES, clean_id, find_files
+from unmask.data.scan import clean_id, find_files, kinds
 from unmask.data.source import FaceSource, PairSource
 from unmask.data.splits import select
 from unmask.errors import UnmaskError
@@ -40,8 +40,6 @@ def training_source(
         UnmaskError: folders are missing or empty, nothing is left to learn from, or (`data.strict`) a picture cannot be
             read or paired.
     """
-    if training.limit is not None and training.limit < 1:
-        raise UnmaskError(f"training.limit={training.limit} must be at least 1, or null for all faces.")
     resolution = Augmentation.of(training, data.resolution).resize
     source: FaceSource
     if training.root is None:
@@ -72,8 +70,6 @@ def validation_dataset(
     on the id alone. Where the val part is empty the dataset is, too. Arguments and errors are those of
     `training_source`.
     """
-    if training.validation_pictures < 0:
-        raise UnmaskError(f"training.validation_pictures={training.validation_pictures} must not be negative.")
     choice = _Choice((Split.val,), exclude, training.validation_pictures)
     if training.root is None:
         return _pairs(data, occlusion, choice, data.resolution)
@@ -122,9 +118,12 @@ def _drawn(
             f"training.root={folder}: no such folder (from {Path.cwd()}). It should hold aligned clean faces, there or "
             "in folders below; null trains on the pairs of data.root."
         )
-    files, duplicates = find_files(root, PHOTO_SUFFIXES, clean_id)
+    scan = find_files(root, clean_id)
+    files = scan.files
+    if data.strict and scan.unreadable:
+        raise UnmaskError(f"{scan.unreadable[0].reason} (data.strict=true; with false it would be left out)")
     if not files:
-        raise UnmaskError(f"training.root={folder}: no pictures ({', '.join(sorted(PHOTO_SUFFIXES))}) in {root}.")
+        raise UnmaskError(f"training.root={folder}: no pictures in {root}. {scan.holds_instead()}")
     search = locate_faces(root, {id: files[id] for id in choice.of(files, data)}, progress=progress)
     if data.strict and search.undecodable:
         raise UnmaskError(f"{search.undecodable[0].reason} (data.strict=true; with false it would be left out)")
@@ -133,7 +132,9 @@ def _drawn(
         found=len(files),
         used=tuple(face.id for face in search.faces),
         implausible=search.implausible,
-        duplicates=tuple(sorted(duplicates)),
+        duplicates=tuple(sorted(scan.duplicates)),
+        unreadable=scan.unreadable,
+        others=(f"{root}: {kinds(scan.others)}",) if scan.others else (),
         undecodable=search.undecodable,
     )
     return DrawnSource(search.faces, report, resolution=resolution, dilate=occlusion.dilate)

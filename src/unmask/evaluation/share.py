@@ -93,7 +93,7 @@ class Share:
                 finished = finish(made, one, self._occlusion, FaceMetrics.of(self._config))
                 doubt = one.doubts[0].reason if one.doubts else None
                 if doubt is not None:
-                    logger.warning("Doubtful occlusion of %s: %s", one.ids[0], doubt)
+                    logger.warning("Look at %s: %s", one.ids[0], doubt)
                 record = PictureRecord(one.ids[0], seconds / len(faces), finished.measurements, doubt)
                 self._outputs.write_picture(made, finished, record)
                 self._records.append(record)

@@ -10,11 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from unmask.errors import UnmaskError
+from unmask.tensorfiles import UNREADABLE, read_safetensors
 
 HEAD_BLOCKS = {128: 4, 256: 5}
 """How many blocks of the generator run before the head, by the picture's resolution."""
@@ -64,9 +63,10 @@ def load_head(resolution: int, path: Path | None = None) -> StyledHead:
     path = path or HEADS_PATH
     prefix = f"{resolution}."
     try:
-        tensors = {k.removeprefix(prefix): v.float() for k, v in load_file(path).items() if k.startswith(prefix)}
+        held, _ = read_safetensors(path)
+        tensors = {k.removeprefix(prefix): v.float() for k, v in held.items() if k.startswith(prefix)}
         head = StyledHead(tensors["style.weight"].shape[0], tensors["hidden_style.weight"].shape[0])
         head.load_state_dict(tensors)
-    except (OSError, SafetensorError, KeyError, RuntimeError) as error:
+    except (*UNREADABLE, KeyError, RuntimeError) as error:
         raise UnmaskError(f"{path}: not a file of fitted heads ({error}); see scripts/fit_heads.py.") from error
     return head

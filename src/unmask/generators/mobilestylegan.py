@@ -14,8 +14,6 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from unmask import weights
@@ -23,6 +21,7 @@ from unmask.config import MobileStyleGANConfig
 from unmask.errors import UnmaskError
 from unmask.generators.base import Generator, borrowed
 from unmask.generators.heads import HEAD_BLOCKS, StyledHead, head_resolution, load_head
+from unmask.tensorfiles import UNREADABLE, read_safetensors
 
 LEAKY_SLOPE = 0.2
 PICTURE_MODEL_PATH = Path(__file__).with_name("mobilestylegan_picture_model.safetensors")
@@ -186,10 +185,10 @@ def load_networks(checkpoint: Path | None) -> tuple[Mapping, Synthesis]:
         UnmaskError: the file cannot be fetched, read, or holds other tensors.
     """
     try:
-        tensors = weights.load("mobilestylegan-ffhq") if checkpoint is None else load_file(checkpoint)
+        tensors = weights.load("mobilestylegan-ffhq") if checkpoint is None else read_safetensors(checkpoint)[0]
         networks = nn.ModuleDict({"mapping": Mapping(), "synthesis": Synthesis()})
         networks.load_state_dict(tensors)
-    except (OSError, SafetensorError, RuntimeError) as error:
+    except (*UNREADABLE, RuntimeError) as error:
         name = checkpoint or "mobilestylegan-ffhq"
         raise UnmaskError(
             f"{name}: not MobileStyleGAN weights ({error}); leave generator.checkpoint=null for the known ones."

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from unmask.config import Checkpoint, TrainedMethodConfig
 from unmask.errors import UnmaskError
 from unmask.files import atomic_path
+from unmask.methods.reference_files import as_if_without_dropout, described
+from unmask.tensorfiles import (
+    UNREADABLE,
+    Damaged,
+    checked_weights,
+    is_state,
+    parsed,
+    read_safetensors,
+    read_torch_file,
+    shown,
+    unwrapped,
+)
 from unmask.weights.mismatch import mismatch
 
 PRETRAINED = "pretrained"
@@ -39,10 +48,11 @@ def load_generator(network: nn.Module, checkpoint: str, config: TrainedMethodCon
     if method is not None and method != config.name:
         raise UnmaskError(f"method.checkpoint={checkpoint}: {path} was trained by method={method}, not {config.name}.")
     own = network.state_dict()
-    state = _without_idle_statistics(state, own)
+    held, state = state, _without_idle_statistics(state, own)
     if complaint := mismatch(state, own):
         raise UnmaskError(
-            f"method.checkpoint={checkpoint}: {path} does not fit the configured network: {complaint}. {_hint(state)}"
+            f"method.checkpoint={checkpoint}: {path} does not fit the configured network: {complaint}. "
+            f"{described(held).advice(config)}"
         )
     network.load_state_dict({name: tensor.to(own[name].dtype) for name, tensor in state.items()})
 
@@ -90,44 +100,31 @@ def read(path: Path) -> tuple[dict[str, Tensor], str | None]:
     """
     try:
         if path.suffix == ".safetensors":
-            with safe_open(path, framework="pt") as file:
-                facts = json.loads((file.metadata() or {}).get(METADATA, "{}"))
-                return {name: file.get_tensor(name) for name in file.keys()}, facts.get("method")  # noqa: SIM118
-        plain = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, SafetensorError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
-        reason = str(error).splitlines()[0]
-        raise UnmaskError(f"{path}: cannot be read as a file of weights ({reason}).") from error
-    if not isinstance(plain, Mapping) or not all(isinstance(value, Tensor) for value in plain.values()):
-        raise UnmaskError(f"{path}: holds more than a network's tensors; give a generator's file, as latest_net_G.pth.")
-    return {_plain_name(name): tensor for name, tensor in plain.items()}, None
+            tensors, metadata = read_safetensors(path)
+            facts = parsed(metadata.get(METADATA, "{}"))
+            if not isinstance(facts, dict):
+                raise Damaged("its description is no table")
+            checked_weights(tensors)
+            method = facts.get("method")
+            return tensors, method if isinstance(method, str) else None
+        content = unwrapped(read_torch_file(path))
+        if not is_state(content):
+            raise UnmaskError(
+                f"{path}: holds {_held(content)}, not a network's tensors by name; give a generator's file, as "
+                "latest_net_G.pth."
+            )
+        checked_weights(content)
+    except UNREADABLE as error:
+        raise UnmaskError(f"{path}: cannot be read as a file of weights ({error}). Nothing in it was run.") from error
+    return as_if_without_dropout(content), None
 
 
-def _plain_name(name: str) -> str:
-    """Without what wrappers for several devices put in front, and as if residual blocks had no dropout layer."""
-    name = name.removeprefix("module.")
-    # With dropout the reference's blocks hold their second convolution and norm one place later.
-    return name.replace("conv_block.6.", "conv_block.5.").replace("conv_block.7.", "conv_block.6.")
+def _held(content: object) -> str:
+    if not isinstance(content, dict):
+        return shown(content)
+    return ", ".join(map(shown, list(content)[:5])) or "nothing"
 
 
 def _without_idle_statistics(state: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Files of PyTorch before 0.4 hold running statistics of instance norm that were never used."""
     return {name: tensor for name, tensor in state.items() if name in own or not name.endswith(STATISTICS)}
-
-
-def _hint(state: Mapping[str, Tensor]) -> str:
-    """The settings of the network a state dict belongs to, read off its names and shapes."""
-    batch = any(name.endswith("running_mean") for name in state)
-    norm = "batch" if batch else "instance"
-    if "model.model.0.weight" in state:
-        first = state["model.model.0.weight"]
-        depth = sum(1 for name, tensor in state.items() if name.endswith("weight") and tensor.ndim == 4) // 2
-        shown = "visible" if first.shape[1] == 4 else "masked"
-        return (
-            f"It holds a U-Net: method=pix2pix method.ngf={first.shape[0]} method.depth={depth} method.norm={norm} "
-            f"method.input={shown}."
-        )
-    if "model.1.weight" in state and state["model.1.weight"].ndim == 4:
-        blocks = sum(1 for name in state if name.endswith("conv_block.1.weight"))
-        ngf = state["model.1.weight"].shape[0]
-        return f"It holds a ResNet: method=cyclegan method.ngf={ngf} method.blocks={blocks} method.norm={norm}."
-    return "It holds no U-Net or ResNet generator of that program (a discriminator's file, perhaps)."

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
+from importlib.resources import as_file, files
 
-import torch
 from torch import Tensor
 
 from unmask.errors import UnmaskError
+from unmask.tensorfiles import read_torch_file
 
 LPIPS_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
 """The layers LPIPS compares."""
@@ -25,6 +25,6 @@ def lpips_channel_weights(layers: tuple[str, ...]) -> tuple[Tensor, ...]:
             f"method.lpips_weights: LPIPS has none for {', '.join(unknown)}; set method.perceptual_layers to some of "
             f"{', '.join(LPIPS_LAYERS)}, or method.lpips_weights=false."
         )
-    with (files("lpips") / "weights" / "v0.1" / "vgg.pth").open("rb") as file:
-        state = torch.load(file, map_location="cpu", weights_only=True)
+    with as_file(files("lpips") / "weights" / "v0.1" / "vgg.pth") as path:
+        state = read_torch_file(path)
     return tuple(state[f"lin{LPIPS_LAYERS.index(layer)}.model.1.weight"].flatten() for layer in layers)

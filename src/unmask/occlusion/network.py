@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from unmask.tensorfiles import read_safetensors
+
 SIZE = 128
 """Side of the pictures the network was trained on, in pixels: a face mask is large, and shapes matter more than
 threads."""
@@ -60,8 +62,7 @@ def _convolution(channels: int, out: int, stride: int = 1) -> nn.Sequential:
 @cache
 def shipped_network() -> OcclusionNetwork:
     """The trained network, frozen, on the CPU; read once a process."""
-    from safetensors.torch import load_file
-
     network = OcclusionNetwork()
-    network.load_state_dict({name: value.to(torch.float32) for name, value in load_file(WEIGHTS).items()}, strict=False)
+    tensors, _ = read_safetensors(WEIGHTS)
+    network.load_state_dict({name: value.to(torch.float32) for name, value in tensors.items()}, strict=False)
     return network.eval().requires_grad_(False)

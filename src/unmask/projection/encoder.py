@@ -14,12 +14,12 @@ from typing import final
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from unmask.errors import UnmaskError
 from unmask.files import atomic_path
+from unmask.tensorfiles import UNREADABLE, checked_weights, parsed, read_safetensors
 
 SIZE = 128
 """Side of the pictures the network looks at, in pixels."""
@@ -105,15 +105,15 @@ class LatentEncoder(nn.Module):
             UnmaskError: the file is missing, holds something else, or belongs to a generator of another shape.
         """
         try:
-            with safe_open(path, framework="pt") as file:
-                shape = json.loads((file.metadata() or {})["shape"])
-                tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - not a dict
+            tensors, metadata = read_safetensors(path)
+            checked_weights(tensors)
+            shape = parsed(metadata["shape"])
             network = LatentEncoder(tuple(shape["groups"]), shape["num_ws"], shape["w_dim"])
             counters = {name for name, value in network.state_dict().items() if not value.is_floating_point()}
-            missing, unexpected = network.load_state_dict(tensors, strict=False)
+            missing, unexpected = network.load_state_dict({k: v.float() for k, v in tensors.items()}, strict=False)
             if unexpected or set(missing) - counters:
                 raise KeyError(", ".join([*unexpected, *sorted(set(missing) - counters)]))
-        except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        except (*UNREADABLE, KeyError, ValueError, TypeError, RuntimeError) as error:
             raise UnmaskError(f"{path}: not a latent encoder ({error}); see scripts/train_encoder.py.") from error
         if (network.num_ws, len(network.axes)) != (num_ws, w_dim):
             raise UnmaskError(

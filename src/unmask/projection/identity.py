@@ -15,13 +15,13 @@ from typing import final
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from unmask.errors import UnmaskError
 from unmask.files import atomic_path
 from unmask.networks.face_embedding import LOOK, FaceEmbedding
+from unmask.tensorfiles import UNREADABLE, read_safetensors
 
 WEIGHTS = Path(__file__).with_name("identity.safetensors")
 """The network that ships with the package."""
@@ -51,9 +51,9 @@ class ExpectedIdentity:
             UnmaskError: the file is missing or holds something else.
         """
         try:
-            tensors = {name: value.float() for name, value in load_file(path).items()}
+            tensors = {name: value.float() for name, value in read_safetensors(path)[0].items()}
             return ExpectedIdentity(FaceEmbedding.of(tensors))
-        except (OSError, SafetensorError, RuntimeError) as error:
+        except (*UNREADABLE, RuntimeError) as error:
             reason = str(error).splitlines()[0].rstrip(":")
             raise UnmaskError(
                 f"{path}: not a network of identities ({reason}); see scripts/train_identity.py."

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from unmask.errors import UnmaskError
 from unmask.files import atomic_path
 from unmask.images import resize
+from unmask.tensorfiles import UNREADABLE, read_safetensors
 
 NEGLIGIBLE = 1e-5
 """Components whose deviation is below this share of the first one's are left out."""
@@ -101,8 +101,8 @@ class PictureModel:
     def load(path: Path) -> PictureModel:
         """Raises UnmaskError if the file is missing or holds something else."""
         try:
-            return PictureModel(**{name: value.float() for name, value in load_file(path).items()})
-        except (OSError, SafetensorError, TypeError) as error:
+            return PictureModel(**{name: value.float() for name, value in read_safetensors(path)[0].items()})
+        except (*UNREADABLE, TypeError) as error:
             raise UnmaskError(f"{path}: not a picture model ({error}); see scripts/fit_picture_model.py.") from error
 
 

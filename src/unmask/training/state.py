@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from unmask.errors import UnmaskError
 from unmask.files import atomic_path
+from unmask.tensorfiles import UNREADABLE, read_torch_file
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -65,7 +65,7 @@ def restore(
         UnmaskError: the file is damaged, or was written by another number of processes; nothing in it is executed.
     """
     try:
-        content = torch.load(path, map_location=fabric.device, weights_only=True)
+        content = read_torch_file(path)
         everyones = content["own"]
         if len(everyones) != fabric.world_size:
             raise UnmaskError(
@@ -77,10 +77,13 @@ def restore(
             optimiser.load_state_dict(content["optimisers"][name])
         if average is not None:
             average.load_state_dict(content["average"])
-    except (OSError, RuntimeError, KeyError, pickle.UnpicklingError, EOFError) as error:
+    except UnmaskError:
+        raise
+    except (*UNREADABLE, RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise UnmaskError(
-            f"{path}: cannot be resumed from ({str(error).splitlines()[0]}). Remove it to train from the beginning, or "
-            "evaluate the weights beside it with method.checkpoint."
+            f"{path}: cannot be resumed from ({reason}). Remove it to train from the beginning, or evaluate the "
+            "weights beside it with method.checkpoint."
         ) from error
     return content["progress"]
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from unmask.errors import UnmaskError
+from unmask.tensorfiles import UNREADABLE, read_safetensors
 from unmask.weights.cache import cache_dir, ensure, together_with, user_file
 from unmask.weights.registry import find
 
@@ -47,6 +46,6 @@ def load(name: str, *, progress: bool = True) -> dict[str, Tensor]:
     if file.suffix != ".safetensors":
         raise UnmaskError(f"{file}: {name} is not a safetensors file; ask for its path instead.")
     try:
-        return load_file(file)
-    except (OSError, SafetensorError) as error:
+        return read_safetensors(file)[0]
+    except UNREADABLE as error:
         raise UnmaskError(f"{file}: cannot be read as safetensors ({error}).") from error

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
 from unmask.errors import UnmaskError
+from unmask.tensorfiles import UNREADABLE, Damaged, is_state, read_torch_file, unwrapped
 from unmask.weights.dlib_network import read_dlib_face_network
 from unmask.weights.flax_pickle import read_flax_features
 from unmask.weights.mobilestylegan import read_mobilestylegan
@@ -60,9 +59,11 @@ def torchvision_features(checkpoint: Path, output: Path) -> None:
         UnmaskError: the file is damaged, or is no state dict with ``features``.
     """
     try:
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        state = unwrapped(read_torch_file(checkpoint))
+        if not is_state(state):
+            raise Damaged("it holds no state dict")
         features = {key.removeprefix("features."): value for key, value in state.items() if "features." in key}
-    except (OSError, EOFError, RuntimeError, AttributeError, pickle.UnpicklingError) as error:
+    except UNREADABLE as error:
         raise UnmaskError(f"{checkpoint}: cannot be read as torchvision weights ({error}).") from error
     if not features:
         raise UnmaskError(f"{checkpoint}: holds no `features`.")

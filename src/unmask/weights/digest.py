@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+import torch
 from torch import Tensor
+
+from unmask.tensorfiles import UNREADABLE, read_safetensors
 
 
 def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
@@ -21,7 +22,7 @@ def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
         total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        total.update(tensor.numpy().data)
+        total.update(tensor.reshape(-1).view(torch.uint8).numpy().data)  # numpy lacks bfloat16
     return total.hexdigest()
 
 
@@ -39,6 +40,6 @@ def artifact_digest(path: Path) -> str:
     if path.suffix != ".safetensors":
         return file_digest(path)
     try:
-        return tensors_digest(load_file(path))
-    except (SafetensorError, ValueError):
+        return tensors_digest(read_safetensors(path)[0])
+    except UNREADABLE:
         return "unreadable"

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from unmask.tensorfiles import shown
+
 
 def mismatch(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
     """Names and shapes of `state` against those of the network, for a message; empty if they are the same."""
@@ -14,12 +16,13 @@ def mismatch(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
     shapes = [name for name in own if name in state and state[name].shape != own[name].shape]
     parts = []
     if missing:
-        parts.append(f"{len(missing)} tensors are missing ({missing[0]})")
+        parts.append(f"{len(missing)} tensors are missing ({shown(missing[0])})")
     if unknown:
-        parts.append(f"{len(unknown)} are unknown ({unknown[0]})")
+        parts.append(f"{len(unknown)} are unknown ({shown(unknown[0])})")
     if shapes:
         name = shapes[0]
-        parts.append(f"{len(shapes)} differ in shape ({name}: {_size(state[name])} instead of {_size(own[name])})")
+        sizes = f"{_size(state[name])} instead of {_size(own[name])}"
+        parts.append(f"{len(shapes)} differ in shape ({shown(name)}: {sizes})")
     return ", ".join(parts)
 
 

@@ -33,13 +33,14 @@ from unmask.config import GeneratorNetwork, NoiseMode
 from unmask.errors import UnmaskError
 from unmask.generators.stylegan2.architecture import GeneratorArchitecture
 from unmask.generators.stylegan2.checkpoints.checkpoint import Checkpoint
-from unmask.generators.stylegan2.checkpoints.nvlabs_pickle import VOCABULARY
-from unmask.generators.stylegan2.checkpoints.pickle_machine import load
+from unmask.generators.stylegan2.checkpoints.nvlabs_pickle import _vocabulary
 from unmask.generators.stylegan2.checkpoints.read import read_checkpoint
-from unmask.generators.stylegan2.checkpoints.storage import StoredTensor
 from unmask.generators.stylegan2.generator import StyleGAN2
 from unmask.generators.stylegan2.layers import FullyConnected
 from unmask.generators.stylegan2.mapping import truncate
+from unmask.tensorfiles.budget import Budget
+from unmask.tensorfiles.pickle_machine import load
+from unmask.tensorfiles.storage import StoredTensor
 
 FOLDER = "stylegan2_nvlabs"
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
@@ -188,7 +189,8 @@ def _with_longer_strings(data: bytes) -> bytes:
 
 
 def _tensors_of(data: bytes) -> dict[str, StoredTensor]:
-    return load(io.BytesIO(data), VOCABULARY)
+    budget = Budget()
+    return load(io.BytesIO(data), _vocabulary(budget), budget)
 
 
 def test_numbers_of_numpy() -> None:
@@ -276,16 +278,16 @@ WRONG: dict[str, tuple[Callable[[], Persistent], str]] = {
         "numbers are too few",
     ),
     "many mapping layers": (lambda: changed(w_dim=2**14, mapping_kwargs=EasyDict(num_layers=64)), "are too few"),
-    "other sizes": (lambda: changed(w_dim=16), r"\d+ differ in shape \(mapping\.w_avg: 8 instead of 16\)"),
-    "larger": (lambda: changed(img_resolution=32), r"tensors are missing \(synthesis\.b32"),
-    "smaller": (lambda: changed(img_resolution=8), r"are unknown \(synthesis\.b16"),
+    "other sizes": (lambda: changed(w_dim=16), r"\d+ differ in shape \('mapping\.w_avg': 8 instead of 16\)"),
+    "larger": (lambda: changed(img_resolution=32), r"tensors are missing \('synthesis\.b32"),
+    "smaller": (lambda: changed(img_resolution=8), r"are unknown \('synthesis\.b16"),
     "unknown option": (lambda: changed(attention=True), "the option 'attention' with True"),
     "another activation": (
         lambda: changed(mapping_kwargs=EasyDict(activation="relu")),
         "the option 'activation' with 'relu'",
     ),
     "options that are none": (lambda: changed(mapping_kwargs=3), "mapping_kwargs that are no options"),
-    "no average": (without_tensor, r"1 tensors are missing \(mapping\.w_avg\)"),
+    "no average": (without_tensor, r"1 tensors are missing \('mapping\.w_avg'\)"),
     "another filter": (other_filter, r"b8\.resample_filter is not the filter"),
     "clamps": (clamping_differently, "layers that clamp differently"),
     "whole numbers": (whole_numbers, "'mapping.w_avg' that is no tensor of floating-point"),

@@ -137,19 +137,18 @@ def reshaped(name: str, tensor: Tensor) -> dict[str, Tensor]:
 
 
 WRONG: dict[str, tuple[Callable[[], Any], str]] = {
-    "no generator": (lambda: {"d": {}}, "holds no g_ema, but d;"),
-    "a list": (lambda: [1.0], "holds no g_ema, but list"),
-    "a state dict": (old_names, "holds no g_ema, but conv1"),
-    "a generator of nothing": (lambda: {"g_ema": {}}, "holds no g_ema, but g_ema"),
+    "no generator": (lambda: {"d": {}}, "holds no g_ema, but 'd';"),
+    "a list": (lambda: [1.0], "holds no g_ema, but a list"),
+    "a generator of nothing": (lambda: {"g_ema": {}}, "holds no g_ema, but 'g_ema'"),
     "a generator of numbers": (lambda: {"g_ema": {"a": 1}}, "holds no g_ema"),
     "another network": (lambda: {"g_ema": {"layer.weight": torch.ones(2)}}, "not those of a StyleGAN2 of rosinality"),
     "no first tensor": (lambda: {"g_ema": without("input.input")}, "not those of a StyleGAN2 of rosinality"),
     "a missing tensor": (lambda: {"g_ema": without("convs.3.activate.bias")}, r"are missing \(.*b16\.conv1\.bias"),
     "a missing noise map": (lambda: {"g_ema": without("noises.noise_3")}, r"missing \(.*b16\.conv0\.noise_const"),
-    "an unknown tensor": (lambda: {"g_ema": reshaped("attention.weight", torch.ones(2))}, r"1 are unknown \(attention"),
+    "an unknown tensor": (lambda: {"g_ema": reshaped("attention.weight", torch.ones(2))}, "are unknown .'attention"),
     "a flat one": (lambda: {"g_ema": reshaped("input.input", torch.ones(16))}, "do not have the shapes"),
     "a table of channels": (lambda: {"g_ema": reshaped("input.input", torch.ones(1, 9, 4, 4))}, "differ in shape"),
-    "an average": (lambda: {"g_ema": old_names(), "latent_avg": torch.ones(3)}, r"mapping\.w_avg: 3 instead of 16"),
+    "an average": (lambda: {"g_ema": old_names(), "latent_avg": torch.ones(3)}, r"mapping\.w_avg': 3 instead of 16"),
     "a kernel": (
         lambda: {"g_ema": reshaped("convs.0.conv.blur.kernel", torch.ones(4, 4))},
         r"convs\.0\.conv\.blur\.kernel is not the filter",
@@ -194,3 +193,43 @@ def test_a_truncated_file(old: bool, tmp_path: Path) -> None:
         path.write_bytes(data[:length])
         with pytest.raises(UnmaskError, match=r"net\.pt: cannot be read .*damaged or incomplete; fetch it again"):
             read_checkpoint(path)
+
+
+def average() -> Tensor:
+    return random_state()["mapping.w_avg"]
+
+
+WRAPPED: dict[str, Callable[[], Any]] = {
+    "a state dict alone": old_names,
+    "DataParallel": lambda: {"g_ema": {f"module.{name}": value for name, value in old_names().items()}},
+    "compiled and DataParallel": lambda: {
+        "state_dict": {f"_orig_mod.module.{name}": value for name, value in old_names().items()}
+    },
+    "pSp": lambda: {
+        "state_dict": {"encoder.body.0.weight": torch.ones(2)}
+        | {f"decoder.{name}": value for name, value in old_names().items()},
+        "latent_avg": average().expand(10, -1).clone(),
+        "opts": argparse.Namespace(output_size=32),
+    },
+    "pSp with one average": lambda: {
+        "state_dict": {f"decoder.{name}": value for name, value in old_names().items()},
+        "latent_avg": average(),
+        "opts": {"output_size": 32},
+    },
+}
+
+
+@pytest.mark.parametrize("kind", WRAPPED)
+@pytest.mark.parametrize("old", [False, True])
+def test_generators_in_other_wrappings(kind: str, old: bool, tmp_path: Path) -> None:
+    expected = read_checkpoint(save(tmp_path / "plain.pt", {"g_ema": old_names(), "latent_avg": average()}))
+    found = read_checkpoint(save(tmp_path / "net.pt", WRAPPED[kind](), old=old))
+    assert found.settings == expected.settings
+    for name, tensor in expected.state.items():
+        if name != "mapping.w_avg" or kind.startswith("pSp"):
+            torch.testing.assert_close(found.state[name], tensor, msg=name)
+
+
+def test_a_generator_alone_is_not_taken_for_the_last_state(tmp_path: Path) -> None:
+    with pytest.raises(UnmaskError, match="holds one generator only"):
+        read_checkpoint(save(tmp_path / "net.pt", old_names()), GeneratorNetwork.g)

@@ -14,6 +14,7 @@ from unmask.errors import UnmaskError
 from unmask.generators.stylegan2.architecture import GeneratorArchitecture, block_resolutions
 from unmask.generators.stylegan2.filters import resample_filter
 from unmask.generators.stylegan2.networks import Networks
+from unmask.tensorfiles import Refusal, checked_weights
 from unmask.weights.mismatch import mismatch
 
 MAX_BYTES = 4 << 30
@@ -67,6 +68,10 @@ def checked(checkpoint: Checkpoint, path: Path) -> Checkpoint:
     held = sum(tensor.numel() for tensor in state.values())
     if _least_numbers(settings) > max(held, ALWAYS_TRIED):  # else a small file could ask for all memory there is
         raise UnmaskError(f"{path}: its {held:,} numbers are too few for the StyleGAN2 it says it is.")
+    try:
+        checked_weights(state)
+    except Refusal as refusal:
+        raise UnmaskError(f"{path}: it holds {refusal}. The file is damaged, or a training that diverged.") from refusal
     if complaint := mismatch(state, Networks(settings).state_dict()):
         raise UnmaskError(f"{path}: its tensors are not those of the StyleGAN2 it says it is: {complaint}.")
     for name, tensor in state.items():

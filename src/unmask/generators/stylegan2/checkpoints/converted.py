@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from unmask.config import GeneratorNetwork
@@ -15,6 +14,7 @@ from unmask.errors import UnmaskError
 from unmask.files import atomic_path
 from unmask.generators.stylegan2.architecture import GeneratorArchitecture
 from unmask.generators.stylegan2.checkpoints.checkpoint import Checkpoint, Source, as_weights, checked
+from unmask.tensorfiles import UNREADABLE, Damaged, parsed, read_safetensors
 
 METADATA = "unmask"
 """The entry of the file's metadata that holds the JSON."""
@@ -52,21 +52,20 @@ def read_converted(path: Path, network: GeneratorNetwork) -> Checkpoint:
         UnmaskError: the file is damaged, was written by another program, or holds the other network.
     """
     try:
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(METADATA)
-            state = {name: as_weights(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
+        tensors, metadata = read_safetensors(path)
+        state = {name: as_weights(tensor) for name, tensor in tensors.items()}
+    except UNREADABLE as error:
         raise UnmaskError(
             f"{path}: cannot be read as safetensors ({error}). It is damaged or incomplete; convert or fetch it again."
         ) from error
     try:
-        told = json.loads(text or "")
+        told = parsed(metadata.get(METADATA, ""))
         if told["format"] != FORMAT:
             raise ValueError(told["format"])
         settings = _settings(told["architecture"])
         held = GeneratorNetwork(told["network"])
         source = Source(str(told["made_by"]), held, str(told["file"]), tuple(map(str, told["remarks"])))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (Damaged, ValueError, KeyError, TypeError, OverflowError) as error:
         raise UnmaskError(
             f"{path}: safetensors, but not of a StyleGAN2 converted by `python -m unmask.convert`. Convert the "
             "original checkpoint with it."

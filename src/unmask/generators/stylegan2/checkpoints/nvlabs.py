@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from unmask.errors import UnmaskError
 from unmask.generators.stylegan2.architecture import GeneratorArchitecture
 from unmask.generators.stylegan2.checkpoints.checkpoint import Checkpoint, Source, as_weights, checked
 from unmask.generators.stylegan2.checkpoints.nvlabs_pickle import Network, read_pickle
-from unmask.generators.stylegan2.checkpoints.pickle_machine import Refusal, shown
-from unmask.generators.stylegan2.checkpoints.storage import StoredTensor
+from unmask.tensorfiles.budget import Refusal
+from unmask.tensorfiles.pickle_machine import shown
+from unmask.tensorfiles.storage import StoredTensor
 
 KEYS = {GeneratorNetwork.g_ema: "G_ema", GeneratorNetwork.g: "G"}
 ADA, STYLEGAN3 = "NVlabs/stylegan2-ada-pytorch", "NVlabs/stylegan3"
@@ -35,6 +37,11 @@ WITHOUT_EFFECT = frozenset(
 """Speed, training, and what the tensors themselves show."""
 ONLY_VALUES = {"activation": "lrelu", "lr_multiplier": 0.01, "use_noise": True, "kernel_size": 3}
 """Options that there is code for at one value only."""
+LARGEST_CLAMP = 1e6
+MAX_PARTS = 10_000
+"""Networks and layers that are looked at; a generator has some hundred. Shared ones can be met again and again."""
+MAX_NUMBERS = 250_000_000
+"""Of all tensors together; the largest published generators have 30 million."""
 LAYERS_WITH_CLAMP = ("SynthesisLayer", "ToRGBLayer")
 
 
@@ -140,36 +147,44 @@ def _clamp(synthesis: Network, told: Any) -> float | None:
     """What the layers clamp to, which they remember; what the constructor was told where they do not."""
     layers = (layer for layer in _parts(synthesis) if layer.class_name in LAYERS_WITH_CLAMP)
     clamps = [layer.state.get("conv_clamp", told) for layer in layers]
-    if not all(clamp is None or type(clamp) in (int, float) for clamp in clamps) or len(set(clamps)) != 1:
+    sensible = all(clamp is None or (type(clamp) in (int, float) and abs(clamp) < LARGEST_CLAMP) for clamp in clamps)
+    if not sensible or len(set(clamps)) != 1:
         raise Refusal("layers that clamp differently")
     return None if clamps[0] is None else float(clamps[0])
 
 
-def _parts(network: Network, depth: int = 0) -> Iterator[Network]:
+def _parts(network: Network) -> Iterator[Network]:
     """The network and all within it."""
-    if depth > MAX_DEPTH:
-        raise Refusal(f"networks nested more than {MAX_DEPTH} deep")
-    yield network
-    for part in network.table("_modules").values():
-        if isinstance(part, Network):
-            yield from _parts(part, depth + 1)
+    for count, (_, part) in enumerate(_named_parts(network)):
+        if count == MAX_PARTS:
+            raise Refusal(f"more than {MAX_PARTS} networks within networks")
+        yield part
 
 
-def _tensors(network: Network, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Tensor]]:
-    """Parameters and persistent buffers by their full names, in order."""
+def _named_parts(network: Network, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Network]]:
     if depth > MAX_DEPTH:
         raise Refusal(f"networks nested more than {MAX_DEPTH} deep")
-    left_out = network.state.get("_non_persistent_buffers_set", set())
-    if not isinstance(left_out, set):
-        raise Refusal("buffers that are left out by something other than names")
-    for name, value in (*network.table("_parameters").items(), *network.table("_buffers").items()):
-        if value is None or name in left_out:
-            continue
-        if not isinstance(value, StoredTensor) or not value.storage.dtype.is_floating_point:
-            raise Refusal(f"{shown(prefix + name)} that is no tensor of floating-point numbers")
-        yield prefix + name, as_weights(value.tensor())
+    yield prefix, network
     for name, part in network.table("_modules").items():
         if isinstance(part, Network):
-            yield from _tensors(part, f"{prefix}{name}.", depth + 1)
+            yield from _named_parts(part, f"{prefix}{name}.", depth + 1)
         elif part is not None:
             raise Refusal(f"{shown(prefix + name)} that is no network")
+
+
+def _tensors(network: Network) -> Iterator[tuple[str, Tensor]]:
+    """Parameters and persistent buffers by their full names, in order."""
+    numbers = 0
+    for prefix, part in _named_parts(network):
+        left_out = part.state.get("_non_persistent_buffers_set", set())
+        if not isinstance(left_out, set):
+            raise Refusal("buffers that are left out by something other than names")
+        for name, value in (*part.table("_parameters").items(), *part.table("_buffers").items()):
+            if value is None or name in left_out:
+                continue
+            if not isinstance(value, StoredTensor) or not value.storage.dtype.is_floating_point:
+                raise Refusal(f"{shown(prefix + name)} that is no tensor of floating-point numbers")
+            numbers += math.prod(value.size)
+            if numbers > MAX_NUMBERS:
+                raise Refusal(f"more than {MAX_NUMBERS:,} numbers")
+            yield prefix + name, as_weights(value.tensor())

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import mmap
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
 from unmask.errors import UnmaskError
-from unmask.generators.stylegan2.checkpoints.pickle_machine import Damaged, Name, Refusal, Vocabulary, load, shown
-from unmask.generators.stylegan2.checkpoints.storage import StoredTensor, read_storage, view_storage
+from unmask.tensorfiles.budget import Budget, Damaged, Refusal
+from unmask.tensorfiles.pickle_machine import Name, Vocabulary, load, shown
+from unmask.tensorfiles.storage import StoredTensor, read_storage, view_storage
 
 PERSISTENCE_VERSION = 6
 """Of torch_utils/persistence.py, since its publication."""
@@ -23,6 +24,8 @@ CLASSES = frozenset(
     }
 )  # fmt: skip
 """What networks are made of; SynthesisInput is StyleGAN3's, known so that it can be told apart."""
+BYTES_OF_FILE = 4
+"""So many times its size a file may ask for in texts and byte strings; protocol 2 spells bytes as text first."""
 TENSORFLOW = ("dnnlib.tflib", "tfutil")
 """Modules of the code bases before PyTorch."""
 
@@ -69,7 +72,8 @@ def read_pickle(path: Path) -> Any:
     """
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return load(content, VOCABULARY)
+            budget = Budget(bytes=BYTES_OF_FILE * path.stat().st_size)
+            return load(content, _vocabulary(budget), budget)
     except Refusal as refusal:
         if str(refusal).startswith(TENSORFLOW):
             raise UnmaskError(
@@ -115,10 +119,10 @@ def _tensor(arguments: tuple[Any, ...]) -> StoredTensor:
     return view_storage(*arguments[:4])
 
 
-def _storage(arguments: tuple[Any, ...]) -> Any:
+def _storage(arguments: tuple[Any, ...], budget: Budget) -> Any:
     if len(arguments) != 1:
         raise Refusal("a tensor in an unknown form")
-    return read_storage(arguments[0])
+    return read_storage(arguments[0], budget)
 
 
 def _scalar(arguments: tuple[Any, ...]) -> int | float | bool:
@@ -147,11 +151,12 @@ def _dtype(arguments: tuple[Any, ...]) -> _Dtype:
     return _Dtype(code)
 
 
-def _encoded(arguments: tuple[Any, ...]) -> bytearray:
+def _encoded(arguments: tuple[Any, ...], budget: Budget) -> bytearray:
     """How protocol 2 spells bytes."""
     text, encoding = arguments if len(arguments) == 2 else (None, None)
     if not isinstance(text, str) or not _is(encoding, "latin1"):
         raise Refusal("text that does not stand for bytes")
+    budget.spend_bytes(len(text))
     return bytearray(text, "latin-1")
 
 
@@ -186,26 +191,32 @@ def _build(value: Any, state: Any) -> None:
         raise Refusal(f"setting the state of {shown(value)}")
 
 
-VOCABULARY = Vocabulary(
-    calls={
-        Name("torch_utils.persistence", "_reconstruct_persistent_obj"): _network,
-        Name("dnnlib.util", "EasyDict"): _empty(dict),
-        Name("collections", "OrderedDict"): _empty(dict),
-        Name("builtins", "set"): _set,
-        Name("__builtin__", "set"): _set,
-        Name("__builtin__", "bytes"): _empty(bytearray),
-        Name("_codecs", "encode"): _encoded,
-        Name("torch._utils", "_rebuild_parameter"): _parameter,
-        Name("torch._utils", "_rebuild_tensor_v2"): _tensor,
-        Name("torch.storage", "_load_from_bytes"): _storage,
-        Name("numpy", "dtype"): _dtype,
-        Name("numpy.core.multiarray", "scalar"): _scalar,
-        Name("numpy._core.multiarray", "scalar"): _scalar,
-        Name("numpy.core.multiarray", "_reconstruct"): _array,
-        Name("numpy._core.multiarray", "_reconstruct"): _array,
-        Name("numpy.core.numeric", "_frombuffer"): _array,
-        Name("numpy._core.numeric", "_frombuffer"): _array,
-    },
-    arguments=frozenset({Name("numpy", "ndarray")}),
-    build=_build,
-)
+def _vocabulary(budget: Budget) -> Vocabulary:
+    return Vocabulary(
+        calls={
+            **CALLS,
+            Name("_codecs", "encode"): lambda arguments: _encoded(arguments, budget),
+            Name("torch.storage", "_load_from_bytes"): lambda arguments: _storage(arguments, budget),
+        },
+        arguments=frozenset({Name("numpy", "ndarray")}),
+        build=_build,
+    )
+
+
+CALLS: Mapping[Name, Callable[[tuple[Any, ...]], Any]] = {
+    Name("torch_utils.persistence", "_reconstruct_persistent_obj"): _network,
+    Name("dnnlib.util", "EasyDict"): _empty(dict),
+    Name("collections", "OrderedDict"): _empty(dict),
+    Name("builtins", "set"): _set,
+    Name("__builtin__", "set"): _set,
+    Name("__builtin__", "bytes"): _empty(bytearray),
+    Name("torch._utils", "_rebuild_parameter"): _parameter,
+    Name("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    Name("numpy", "dtype"): _dtype,
+    Name("numpy.core.multiarray", "scalar"): _scalar,
+    Name("numpy._core.multiarray", "scalar"): _scalar,
+    Name("numpy.core.multiarray", "_reconstruct"): _array,
+    Name("numpy._core.multiarray", "_reconstruct"): _array,
+    Name("numpy.core.numeric", "_frombuffer"): _array,
+    Name("numpy._core.numeric", "_frombuffer"): _array,
+}

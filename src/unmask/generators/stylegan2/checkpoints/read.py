@@ -10,11 +10,8 @@ from unmask.generators.stylegan2.checkpoints.checkpoint import MAX_BYTES, Checkp
 from unmask.generators.stylegan2.checkpoints.converted import read_converted
 from unmask.generators.stylegan2.checkpoints.nvlabs import read_nvlabs
 from unmask.generators.stylegan2.checkpoints.rosinality import read_rosinality
+from unmask.tensorfiles import is_safetensors, is_torch_file
 
-ZIP = b"PK\x03\x04"
-"""torch.save since 1.6."""
-OLD_TORCH = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
-"""torch.save before: a pickle of its magic number."""
 PICKLE = b"\x80"
 HEAD_BYTES = 64
 KINDS = (
@@ -43,12 +40,12 @@ def read_checkpoint(path: Path, network: GeneratorNetwork = GeneratorNetwork.g_e
         raise UnmaskError(f"{path}: cannot be read ({error.strerror}).") from error
     if size > MAX_BYTES:
         raise UnmaskError(f"{path}: has {size / 1e9:.1f} GB, ten times as much as the largest StyleGAN2; give {KINDS}.")
-    if head.startswith((ZIP, OLD_TORCH)):
+    if is_safetensors(head):  # first, for the length it begins with may look like a pickle
+        return read_converted(path, network)
+    if is_torch_file(head):
         return read_rosinality(path, network)
     if head.startswith(PICKLE):
         return read_nvlabs(path, network)
-    if head[8:9] == b"{":
-        return read_converted(path, network)
     raise UnmaskError(f"{path}: {_guess(head)}; give {KINDS}.")
 
 

@@ -6,8 +6,6 @@ samples, and noise maps are drawn; both are the same at every call.
 
 from __future__ import annotations
 
-import argparse
-import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,9 +20,11 @@ from unmask.generators.stylegan2.architecture import GeneratorArchitecture, bloc
 from unmask.generators.stylegan2.checkpoints.checkpoint import RESOLUTIONS, Checkpoint, Source, as_weights, checked
 from unmask.generators.stylegan2.filters import resample_filter
 from unmask.generators.stylegan2.networks import Networks
+from unmask.tensorfiles import Damaged, Refusal, checked_weights, is_state, read_torch_file, shown, unwrapped
 
 PROGRAM = "rosinality/stylegan2-pytorch"
 KEYS = {GeneratorNetwork.g_ema: "g_ema", GeneratorNetwork.g: "g"}
+DECODER = "decoder."
 AVERAGE_SAMPLES = 10_000
 SEED = 0
 UP_GAIN = 4.0
@@ -38,15 +38,11 @@ def read_rosinality(path: Path, network: GeneratorNetwork) -> Checkpoint:
         UnmaskError: the file is damaged, holds more than tensors and plain values, or no such StyleGAN2.
     """
     content = _load(path)
-    key = KEYS[network]
-    state = content.get(key) if isinstance(content, Mapping) else None
-    if not _is_state(state):
-        held = ", ".join(sorted(map(str, content))[:8]) if isinstance(content, Mapping) else type(content).__name__
-        raise UnmaskError(
-            f"{path}: holds no {key}, but {held}; no checkpoint of {PROGRAM}, or one without this network "
-            "(generator.network=g_ema takes g_ema, generator.network=g takes g)."
-        )
-    assert isinstance(state, Mapping)
+    state, average = _state_of(content, KEYS[network], path)
+    try:
+        checked_weights(state)
+    except Refusal as refusal:
+        raise UnmaskError(f"{path}: it holds {refusal}. The file is damaged, or a training that diverged.") from refusal
     tensors = {name: as_weights(tensor) for name, tensor in state.items()}
     settings = _settings(tensors, path)
     _check_kernels(tensors, path)
@@ -54,44 +50,64 @@ def read_rosinality(path: Path, network: GeneratorNetwork) -> Checkpoint:
     remarks = []
     if _add_noise(renamed, settings):
         remarks.append("The file holds no noise maps; they were drawn.")
-    average = content.get("latent_avg")
-    if isinstance(average, Tensor):
-        renamed["mapping.w_avg"] = as_weights(average).reshape(-1)
+    if average is not None:
+        renamed["mapping.w_avg"] = as_weights(average)
     else:
         renamed["mapping.w_avg"] = torch.zeros(settings.w_dim)  # a placeholder, so that all shapes can be checked
         remarks.append(f"The file holds no latent_avg; w was averaged over {AVERAGE_SAMPLES:,} samples.")
     checkpoint = checked(Checkpoint(settings, renamed, Source(PROGRAM, network, path.name, tuple(remarks))), path)
-    if not isinstance(average, Tensor):
+    if average is None:
         renamed["mapping.w_avg"] = _average(settings, renamed)
     return checkpoint
 
 
 def _load(path: Path) -> Any:
     try:
-        # Newer files keep the training's options, in a class that is a bag of attributes.
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        asked = re.search(r"GLOBAL ([\w.]+)", str(error))
-        what = f"asks for {asked[1]}" if asked else "holds more than tensors and plain values"
+        return read_torch_file(path)
+    except Refusal as refusal:
         raise UnmaskError(
-            f"{path}: refused, for it {what}, which no StyleGAN2 needs. Nothing in it was run."
-        ) from error
-    # A damaged archive raises nearly anything: RuntimeError, EOFError, KeyError, ...
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+            f"{path}: refused, for it asks for {refusal}, which no StyleGAN2 needs. Nothing in it was run."
+        ) from refusal
+    except (Damaged, OSError) as error:
         raise UnmaskError(
-            f"{path}: cannot be read as a file of torch.save ({reason}). It is damaged or incomplete; fetch it again."
+            f"{path}: cannot be read as a file of torch.save ({error}). It is damaged or incomplete; fetch it again."
         ) from error
 
 
-def _is_state(state: Any) -> bool:
-    if not isinstance(state, Mapping) or not state:
-        return False
-    return all(
-        isinstance(name, str) and isinstance(tensor, Tensor) and tensor.is_floating_point()
-        for name, tensor in state.items()
+def _state_of(content: Any, key: str, path: Path) -> tuple[dict[str, Tensor], Tensor | None]:
+    """The generator's own tensors, by the program's names, and the average of w, where the file has one.
+
+    The program keeps several networks by name; other files hold a state dict alone, or, as those of pSp (Richardson et
+    al. 2021) and the encoders after it do, the generator as `decoder.` within a larger network.
+
+    Raises:
+        UnmaskError: there is no such generator, or not one but several averages.
+    """
+    table = content if isinstance(content, Mapping) else {}
+    state = unwrapped(table.get(key) if isinstance(table.get(key), Mapping) else content)
+    decoder = (
+        {name.removeprefix(DECODER): value for name, value in state.items() if name.startswith(DECODER)}
+        if (is_state(state))
+        else {}
     )
+    state = decoder or state
+    alone = not isinstance(table.get(key), Mapping)
+    if not is_state(state) or (alone and "input.input" not in state) or not all(map(_is_real, state.values())):
+        held = ", ".join(sorted(map(shown, table))[:8]) if table else shown(content)
+        raise UnmaskError(
+            f"{path}: holds no {key}, but {held}; no checkpoint of {PROGRAM}, or one without this network "
+            "(generator.network=g_ema takes g_ema, generator.network=g takes g)."
+        )
+    if alone and key != KEYS[GeneratorNetwork.g_ema]:
+        raise UnmaskError(f"{path}: holds one generator only, which is taken for g_ema: leave generator.network out.")
+    average = table.get("latent_avg")
+    if not isinstance(average, Tensor) or not _is_real(average) or average.ndim not in (1, 2) or not average.numel():
+        return state, None
+    return state, average.float().mean(0) if average.ndim == 2 and len(average) > 1 else average.float().reshape(-1)
+
+
+def _is_real(tensor: Tensor) -> bool:
+    return tensor.is_floating_point()
 
 
 def _settings(state: Mapping[str, Tensor], path: Path) -> GeneratorArchitecture:
@@ -160,7 +176,7 @@ def _renamed(state: Mapping[str, Tensor], settings: GeneratorArchitecture) -> di
     for name, tensor in state.items():
         if name.endswith(".kernel"):
             continue
-        if match := re.fullmatch(r"style\.(\d+)\.(weight|bias)", name):
+        if match := re.fullmatch(r"style\.(\d{1,4})\.(weight|bias)", name):
             renamed[f"mapping.fc{int(match[1]) - 1}.{match[2]}"] = tensor
         elif name in names:
             renamed[f"synthesis.{names[name]}"] = _reshaped(tensor, names[name])

@@ -14,23 +14,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import IO, Any, Protocol, cast, final
 
+from unmask.tensorfiles.budget import Budget, Damaged, Refusal
+
 PROTOCOLS = range(2, 6)
-MAX_INSTRUCTIONS = 5_000_000
-"""A generator, discriminator and average of 1024 pixels take some 50,000."""
 MAX_NESTING = 200
 """Containers within containers; the networks take some 30."""
 MAX_STACK = 200_000
 """Values that wait to be put into a container; Python's pickler puts them there by the thousand."""
 
+LARGEST_KEY = 2**60
+"""Of integers as keys: larger ones can be chosen to have the same hash, so that each is compared with all others."""
+
 Key = str | int | None
-
-
-class Refusal(Exception):
-    """The pickle asks for something that is not on the list; the message names it."""
-
-
-class Damaged(Exception):
-    """The pickle breaks off, or its instructions make no sense."""
 
 
 class Stream(Protocol):
@@ -87,7 +82,7 @@ def shown(value: Any) -> str:
     return f"a {type(value).__name__}"
 
 
-def load(stream: Stream, vocabulary: Vocabulary) -> Any:
+def load(stream: Stream, vocabulary: Vocabulary, budget: Budget) -> Any:
     """The value that the pickle from the stream's place on describes; the stream is left behind it.
 
     bytes become bytearrays, so that tensors can share their memory.
@@ -100,8 +95,9 @@ def load(stream: Stream, vocabulary: Vocabulary) -> Any:
     try:
         # It reads, and asks where it is; a whole file is not needed.
         for count, (instruction, argument, _) in enumerate(pickletools.genops(cast("IO[bytes]", stream))):
-            if count == MAX_INSTRUCTIONS:
-                raise Refusal(f"more than {MAX_INSTRUCTIONS} instructions")
+            budget.spend_instruction()
+            if isinstance(argument, str | bytes):
+                budget.spend_bytes(len(argument))
             machine.step(instruction.name, argument, first=count == 0)
     except (ValueError, OverflowError, MemoryError, UnicodeError) as error:
         ended = stream.read(1) == b""
@@ -199,17 +195,17 @@ class _Machine:
 
     def add_since_mark(self, _: None) -> None:
         values = self._since_mark()
-        self._top(set).update(_key(value) for value in values)
+        self._top(set).update(as_key(value) for value in values)
 
     def set_item(self, _: None) -> None:
         value, key = self._pop(), self._pop()
-        self._top(dict)[_key(key)] = value
+        self._top(dict)[as_key(key)] = value
 
     def set_since_mark(self, _: None) -> None:
         values = self._since_mark()
         if len(values) % 2:
             raise Damaged("its instructions do not fit together")
-        self._top(dict).update((_key(key), value) for key, value in zip(values[::2], values[1::2], strict=True))
+        self._top(dict).update((as_key(key), value) for key, value in zip(values[::2], values[1::2], strict=True))
 
     def _top(self, kind: type) -> Any:
         """The container to be filled; exactly a list, dict or set, whose methods are Python's own."""
@@ -253,16 +249,16 @@ class _Machine:
         self._push(self.vocabulary.persistent(self._pop()))
 
 
-def _key(value: Any) -> Key:
+def as_key(value: Any) -> Key:
     """Only what is hashed without walking through it may be a key."""
-    if value is None or isinstance(value, str | int):
+    if value is None or isinstance(value, str) or (isinstance(value, int) and abs(value) < LARGEST_KEY):
         return value
     raise Refusal(f"{shown(value)} as a key")
 
 
 _LITERALS = frozenset(
     ("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8")
-)
+) | {"BINSTRING", "SHORT_BINSTRING"}  # text of Python 2
 _CONSTANTS: Mapping[str, Callable[[], Any]] = {
     "NONE": lambda: None,
     "NEWTRUE": lambda: True,

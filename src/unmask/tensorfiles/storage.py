@@ -14,7 +14,8 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from unmask.generators.stylegan2.checkpoints.pickle_machine import Damaged, Name, Refusal, Vocabulary, load, shown
+from unmask.tensorfiles.budget import Budget, Damaged, Refusal
+from unmask.tensorfiles.pickle_machine import Name, Vocabulary, load, shown
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 VERSION = 1001
@@ -70,7 +71,7 @@ class StoredTensor:
         return whole.clone().view(storage.dtype).as_strided(self.size, self.stride).contiguous()
 
 
-def read_storage(archive: Any) -> Storage:
+def read_storage(archive: Any, budget: Budget) -> Storage:
     """The storage in the bytes that `torch.storage._load_from_bytes` would be called with.
 
     Raises:
@@ -81,14 +82,14 @@ def read_storage(archive: Any) -> Storage:
         raise Damaged("a tensor's numbers are not bytes")
     stream = io.BytesIO(archive[:HEAD_BYTES])
     plain = Vocabulary({})
-    if load(stream, plain) != MAGIC_NUMBER or load(stream, plain) != VERSION:
+    if load(stream, plain, budget) != MAGIC_NUMBER or load(stream, plain, budget) != VERSION:
         raise Damaged("a tensor's numbers are in no format of torch's")
-    machine = load(stream, plain)
+    machine = load(stream, plain, budget)
     if not isinstance(machine, dict) or machine.get("little_endian") is not True:
         raise Refusal("numbers of a big-endian machine")
-    description = load(stream, Vocabulary({}, arguments=frozenset(STORAGES), persistent=_Description))
-    keys = load(stream, plain)
-    if not isinstance(description, _Description):
+    description = load(stream, Vocabulary({}, arguments=frozenset(STORAGES), persistent=StorageId), budget)
+    keys = load(stream, plain, budget)
+    if not isinstance(description, StorageId):
         raise Refusal(f"{shown(description)} in place of a tensor's numbers")
     storage_type, key, count = description.parts()
     if not isinstance(keys, list) or keys != [key]:
@@ -102,7 +103,7 @@ def read_storage(archive: Any) -> Storage:
 
 @final
 @dataclass(frozen=True, eq=False)
-class _Description:
+class StorageId:
     """The persistent id of a storage: ("storage", type, key, device, count, None), older files without the last."""
 
     id: Any

@@ -33,6 +33,7 @@ class JobProcesses(Launcher, ABC):
     Hydra calls `setup`, then `launch`.
     """
 
+    INTERRUPTED: ClassVar[str] = "Interrupted, and the jobs with it. The same command runs those that did not finish."
     EXTRA: ClassVar[str]
     """The extra of this package that installs the plugin."""
 
@@ -80,7 +81,7 @@ class JobProcesses(Launcher, ABC):
         try:
             return self.run_jobs(job_overrides, initial_job_idx)
         except KeyboardInterrupt:
-            leave(130, "Interrupted, and the jobs with it. The same command runs those that did not finish.")
+            leave(130, self.INTERRUPTED)
 
     def died(self, overrides: Sequence[str], number: int, reason: str) -> JobReturn:
         """The result of a job that has none; the reason goes into its directory, for the summary."""
@@ -113,9 +114,13 @@ class SubmititLauncher(JobProcesses, ABC):
                 for index, (job, overrides) in enumerate(zip(jobs, job_overrides, strict=True))
             ]
         except KeyboardInterrupt:
-            for job in jobs:
-                job.cancel(check=False)
+            self.interrupted(jobs)
             raise
+
+    def interrupted(self, jobs: Sequence[Job[JobReturn]]) -> None:
+        """What Ctrl-C does to the jobs: here it ends them."""
+        for job in jobs:
+            job.cancel(check=False)
 
     def submit(self, job_overrides: Sequence[Sequence[str]], first: int) -> list[Job[JobReturn]]:
         """Hand the jobs to submitit, on Slurm as one array.
@@ -166,6 +171,31 @@ class SlurmLauncher(SubmititLauncher):
     """An array of Slurm jobs."""
 
     CLUSTER = "slurm"
+
+    def submit(self, job_overrides: Sequence[Sequence[str]], first: int) -> list[Job[JobReturn]]:
+        from unmask.sweep.slurm_states import watch_quietly
+
+        watch_quietly()
+        return super().submit(job_overrides, first)
+
+    def interrupted(self, jobs: Sequence[Job[JobReturn]]) -> None:
+        """The cluster does not need the sweep: its jobs go on.
+
+        Raises:
+            SystemExit: 130, always; the message says which they are, and how to look and to stop them.
+        """
+        from unmask.terminal import leave
+
+        left = [job.job_id for job in jobs if not job.done()]
+        array = ",".join(sorted({job_id.split("_")[0] for job_id in left}))
+        if not left:
+            leave(130, "Interrupted; all jobs have ended. The same command writes the summary.")
+        look, end = f"`squeue -j {array}`", f"`scancel {array}`"
+        leave(
+            130,
+            f"Interrupted; {len(left)} jobs go on ({', '.join(left)}): {look} shows them, {end} ends them. "
+            "Once they have ended, the same command writes the summary and runs those that did not finish.",
+        )
 
     def plugin_class(self) -> type[Launcher]:
         from hydra_plugins.hydra_submitit_launcher.submitit_launcher import SlurmLauncher

@@ -16,6 +16,7 @@ import logging
 import os
 import time
 import traceback
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -302,6 +303,8 @@ def launch_fabric(devices: int, num_nodes: int, device: torch.device, precision:
     from lightning_fabric.utilities.exceptions import MisconfigurationException
 
     many = devices * num_nodes > 1
+    # Where Slurm is installed, Lightning advises to start everything with srun, whoever runs what.
+    warnings.filterwarnings("ignore", message=".*srun.* command is available on your system")
     # Fabric tells the user about plugins and cluster environments; that is for its own debugging.
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     try:

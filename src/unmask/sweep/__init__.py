@@ -33,6 +33,10 @@ class SummaryCallback(Callback):
         self._held = ExitStack()
         """The sweep's directory, from the first job to the summary."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Hydra sends the callbacks along with jobs to other processes, which hold nothing."""
+        return {"_held": ExitStack()}
+
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Called by Hydra before it makes the directory of a single run.
 

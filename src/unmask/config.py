@@ -95,6 +95,9 @@ class OcclusionConfig(Settings, group="occlusion"):
     """Folder of painted occlusions, absolute or below `data.root`; null tries the names people use (occlusion, ...)."""
     invert: bool = option(False, before=False)
     """Painted maps are white (or opaque) where the face is visible, not where the face mask is."""
+    grow: bool = option(True, before=False)
+    """Also fill what is left of the face mask just beyond its map, such as a light bar above the nose. Metrics keep to
+    the map."""
     dilate: float = option(4.0, minimum=0, maximum=128)
     """Grow the occlusion by this many pixels (at 256; scaled with the resolution) before filling it."""
     seam: float = option(3.5, minimum=0, maximum=128)

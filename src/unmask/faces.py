@@ -28,11 +28,12 @@ class Faces:
         ids: one name per picture, B of them (the five-digit FFHQ id where there is one).
         masked: (B,3,H,W) float32 RGB in [-1,1], the face wearing a face mask.
         occlusion: (B,1,H,W) float32, 1 where the face mask hides the face, 0 where visible: the label as given.
-        hole: (B,1,H,W) float32, `occlusion` dilated by ``occlusion.dilate``: what a method must fill and may not
-            look at, since the drawn mask's border reaches past its label.
+        hole: (B,1,H,W) float32, `filled` dilated by ``occlusion.dilate``: what a method must fill and may not look at,
+            since the drawn mask's border reaches past its label.
         clean: (B,3,H,W) float32 RGB in [-1,1], the same face without the mask; None at inference.
         doubts: those of the pictures whose occlusion may be wrong, or that were changed while decoding; they
             are unmasked all the same.
+        grown: (B,1,H,W) float32, `occlusion` with what is left of the face mask beyond it; None where nobody looked.
     """
 
     ids: tuple[str, ...]
@@ -41,9 +42,15 @@ class Faces:
     hole: Tensor
     clean: Tensor | None = None
     doubts: tuple[Doubt, ...] = ()
+    grown: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def filled(self) -> Tensor:
+        """(B,1,H,W) float32, 1 where the composite takes the generated picture, before it is dilated for the seam."""
+        return self.occlusion if self.grown is None else self.grown
 
     @property
     def visible(self) -> Tensor:
@@ -59,6 +66,7 @@ class Faces:
             occlusion=self.occlusion.to(device),
             hole=self.hole.to(device),
             clean=clean,
+            grown=None if self.grown is None else self.grown.to(device),
         )
 
     def __getitem__(self, index: int) -> Faces:
@@ -66,7 +74,8 @@ class Faces:
         one = slice(index, index + 1)
         clean = None if self.clean is None else self.clean[one]
         doubts = tuple(doubt for doubt in self.doubts if doubt.id == self.ids[index])
-        return Faces(self.ids[one], self.masked[one], self.occlusion[one], self.hole[one], clean, doubts)
+        grown = None if self.grown is None else self.grown[one]
+        return Faces(self.ids[one], self.masked[one], self.occlusion[one], self.hole[one], clean, doubts, grown)
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,7 @@ def place_faces(faces: Faces, placement: Placement) -> Faces:
         occlusion=place_map(faces.occlusion, placement),
         hole=place_map(faces.hole, placement),
         clean=None if faces.clean is None else place(faces.clean, placement),
+        grown=None if faces.grown is None else place_map(faces.grown, placement),
     )
 
 

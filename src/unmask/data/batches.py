@@ -93,7 +93,9 @@ def batches(dataset: FacesDataset, batch_size: int, num_workers: int = 0, ids: S
 def collate(faces: list[Faces]) -> Faces:
     """Join batches of one resolution into one; either all of them have clean pictures or none has."""
     cleans = [one.clean for one in faces if one.clean is not None]
-    assert len(cleans) in (0, len(faces)), "a dataset has clean pictures for all ids or for none"
+    grown = [one.grown for one in faces if one.grown is not None]
+    for some, what in ((cleans, "clean pictures"), (grown, "grown occlusions")):
+        assert len(some) in (0, len(faces)), f"a dataset has {what} for all ids or for none"
     return Faces(
         ids=tuple(id for one in faces for id in one.ids),
         masked=torch.cat([one.masked for one in faces]),
@@ -101,6 +103,7 @@ def collate(faces: list[Faces]) -> Faces:
         hole=torch.cat([one.hole for one in faces]),
         clean=torch.cat(cleans) if cleans else None,
         doubts=tuple(doubt for one in faces for doubt in one.doubts),
+        grown=torch.cat(grown) if grown else None,
     )
 
 

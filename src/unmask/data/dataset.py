@@ -13,7 +13,7 @@ from unmask.data.pairing import Pair, find_pairs
 from unmask.data.report import PairingReport, Report
 from unmask.faces import Doubt, Faces
 from unmask.images import dilate, load_image, load_with_notes
-from unmask.occlusion import OcclusionFinder, build
+from unmask.occlusion import OcclusionFinder, build, grown
 
 
 class FacesDataset(Dataset[Faces], ABC):
@@ -54,15 +54,17 @@ class PairedDataset(FacesDataset):
         resolution: int,
         finder: OcclusionFinder,
         dilate: float,
+        grow: bool = False,
         strict: bool = False,
     ) -> None:
-        """`dilate`: from occlusion to hole, in pixels at 256."""
+        """`dilate`: from what is filled to the hole, in pixels at 256; `grow`: also fill what is left of the mask."""
         self.pairs = pairs
         self._report = report
         self._strict = strict
         self._resolution = resolution
         self._finder = finder
         self._dilate = dilate
+        self._grow = grow
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -91,14 +93,16 @@ class PairedDataset(FacesDataset):
             clean, notes = one[None], notes + more
         found = self._finder.find(pair.id, masked, None if clean is None else clean[0])
         occlusion = found.occlusion[None]
+        filled = grown(masked, found.occlusion)[None] if self._grow else None
         reasons = notes if found.doubt is None else (found.doubt, *notes)
         return Faces(
             ids=(pair.id,),
             masked=masked[None],
             occlusion=occlusion,
-            hole=dilate(occlusion, self._dilate),
+            hole=dilate(occlusion if filled is None else filled, self._dilate),
             clean=clean,
             doubts=(Doubt(pair.id, " ".join(reasons)),) if reasons else (),
+            grown=filled,
         )
 
     def load_clean(self, index: int) -> Tensor | None:
@@ -128,5 +132,6 @@ def make_dataset(
         resolution=resolution,
         finder=build(occlusion, painted),
         dilate=occlusion.dilate,
+        grow=occlusion.grow,
         strict=strict,
     )

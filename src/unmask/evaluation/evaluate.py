@@ -137,6 +137,11 @@ def evaluate(
         outputs.bring_together(whole.records)
         log_mean_curves(whole.curves, run_log)
         final = result(whole, complete=True)
+        if final.grown:
+            logger.info(
+                "The face mask reached beyond its map in %d of %d pictures, and was filled there too (\"grown\" in "
+                "metrics.json; occlusion.grow=false leaves it)", len(final.grown), final.n,
+            )  # fmt: skip
         _report(final, draw(whole), run_log)
         outputs.write_summary(final.to_json())
     except BaseException as error:

@@ -47,6 +47,7 @@ def finish(made: Reconstruction, one: Faces, occlusion: OcclusionConfig, faces: 
         composite=joined[0],
         masked=one.masked[0],
         occlusion=one.occlusion[0],
+        filled=one.filled[0],
         clean=clean,
         faces=faces,
     )
@@ -65,7 +66,7 @@ def _join(raw: Tensor, one: Faces, occlusion: OcclusionConfig) -> Tensor:
     return composite(
         raw,
         one.masked,
-        dilate(one.occlusion, occlusion.seam),
+        dilate(one.filled, occlusion.seam),
         feather=occlusion.feather,
         blend=occlusion.blend,
     )

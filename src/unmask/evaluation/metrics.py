@@ -137,6 +137,7 @@ def measure(
     occlusion: Tensor,
     clean: Tensor | None,
     faces: FaceMetrics = FaceMetrics(),
+    filled: Tensor | None = None,
 ) -> dict[str, Measurement]:
     """Every metric of `NAMES` for one picture.
 
@@ -144,12 +145,14 @@ def measure(
         raw, composite, masked, clean: (3,H,W) RGB in [-1,1]; `clean` None where there is none.
         occlusion: (1,H,W), 1 where the face mask is: the label as given, not dilated.
         faces: which metrics of the face to compute.
+        filled: (1,H,W), 1 where the composite was to change beside the occlusion, which alone is scored as the hole.
     Raises:
         UnmaskError: weights that a metric needs are not there and cannot be fetched.
     """
     hole = scored_hole(occlusion)
+    changed = hole if filled is None else torch.maximum(hole, scored_hole(filled))
     results = {
-        "visible/max_abs_change": visible_max_abs_change(composite, masked, hole),
+        "visible/max_abs_change": visible_max_abs_change(composite, masked, changed),
         "raw_visible/psnr": psnr(raw, masked, 1.0 - hole, empty=NO_VISIBLE),
     }
     if clean is not None:

@@ -15,6 +15,8 @@ from unmask.files import atomic_path
 COLUMNS = ("id", "seconds", *ALL_NAMES, "reasons")
 DOUBT = "occlusion"
 """Name under which ``reasons`` holds a doubt about the occlusion."""
+GROWN = "grown"
+"""Name under which it holds how many pixels of the face mask were found beyond the occlusion."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,14 @@ class PictureRecord:
     Attributes:
         seconds: wall time the method took for it, in its own process.
         doubt: why its occlusion may be wrong; None where nothing speaks against it.
+        grown: pixels of the face mask that were found beyond the occlusion, and filled too.
     """
 
     id: str
     seconds: float
     measurements: Mapping[str, Measurement]
     doubt: str | None = None
+    grown: int = 0
 
     @property
     def several(self) -> bool:
@@ -41,7 +45,8 @@ def append_record(path: Path, record: PictureRecord) -> None:
     """Add a row to metrics.csv and bring it to disk; a new file starts with the header.
 
     A number that could not be computed is an empty cell, and ``reasons`` says why, as JSON from name to
-    reason. It also says, under "occlusion", why the occlusion may be wrong.
+    reason. It also says, under "occlusion", why the occlusion may be wrong, and under "grown", by how many pixels
+    what is filled was grown onto the rest of the face mask.
     """
     new = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as file:
@@ -96,7 +101,8 @@ def record_from_row(row: Sequence[str]) -> PictureRecord:
     measurements = {
         name: Measurement(float(cells[name])) if cells[name] else Measurement(None, reasons[name]) for name in ALL_NAMES
     }
-    return PictureRecord(cells["id"], float(cells["seconds"]), measurements, reasons.get(DOUBT))
+    grown = int(reasons.get(GROWN, 0))
+    return PictureRecord(cells["id"], float(cells["seconds"]), measurements, reasons.get(DOUBT), grown)
 
 
 def row_of(record: PictureRecord) -> list[str]:
@@ -105,6 +111,8 @@ def row_of(record: PictureRecord) -> list[str]:
     reasons = {name: m.reason for name, m in record.measurements.items() if m.reason is not None}
     if record.doubt is not None:
         reasons[DOUBT] = record.doubt
+    if record.grown:
+        reasons[GROWN] = str(record.grown)
     return [
         record.id,
         repr(record.seconds),

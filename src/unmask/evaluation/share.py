@@ -94,7 +94,8 @@ class Share:
                 doubt = one.doubts[0].reason if one.doubts else None
                 if doubt is not None:
                     logger.warning("Look at %s: %s", one.ids[0], doubt)
-                record = PictureRecord(one.ids[0], seconds / len(faces), finished.measurements, doubt)
+                added = int((one.filled - one.occlusion).sum())
+                record = PictureRecord(one.ids[0], seconds / len(faces), finished.measurements, doubt, added)
                 self._outputs.write_picture(made, finished, record)
                 self._records.append(record)
             self._processes.advance(len(faces))

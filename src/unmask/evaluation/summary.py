@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,7 @@ class EvaluationResult:
         metrics: a summary for every name of `ALL_NAMES`.
         failures: pictures that were not finished, and why.
         doubts: finished pictures whose occlusion may be wrong, and why; "warnings" in metrics.json.
+        grown: id -> pixels of the face mask that were found beyond its map, where there were any.
     """
 
     run: RunInfo
@@ -80,6 +81,7 @@ class EvaluationResult:
     metrics: Mapping[str, MetricSummary]
     failures: tuple[Failure, ...]
     doubts: tuple[Doubt, ...] = ()
+    grown: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """metrics.json as plain data; a metric that lacks pictures also has "n" and "reason"."""
@@ -94,6 +96,7 @@ class EvaluationResult:
             "metrics": {name: _metric_json(summary) for name, summary in self.metrics.items()},
             "failures": [{"id": failure.id, "reason": failure.reason} for failure in self.failures],
             "warnings": [{"id": doubt.id, "reason": doubt.reason} for doubt in self.doubts],
+            "grown": dict(self.grown),
             "config_hash": self.run.config_hash,
         }
 
@@ -114,6 +117,7 @@ class EvaluationResult:
             later | {name: _metric_from_json(entry, plain["n"]) for name, entry in plain["metrics"].items()},
             tuple(Failure(failure["id"], failure["reason"]) for failure in plain["failures"]),
             tuple(Doubt(doubt["id"], doubt["reason"]) for doubt in plain.get("warnings", ())),
+            plain.get("grown", {}),
         )
 
 
@@ -136,6 +140,7 @@ def summarise(
         metrics={name: summarise_metric(name, records, bootstrap_samples, run.seed) for name in ALL_NAMES},
         failures=tuple(failures),
         doubts=tuple(Doubt(record.id, record.doubt) for record in records if record.doubt is not None),
+        grown={record.id: record.grown for record in records if record.grown},
     )
 
 

@@ -11,6 +11,7 @@ from unmask.occlusion.difference import DifferenceOcclusion
 from unmask.occlusion.landmarks import LandmarkOcclusion
 from unmask.occlusion.painted import PaintedOcclusion
 from unmask.occlusion.preferred import PaintedFirst
+from unmask.occlusion.remnants import grown
 from unmask.occlusion.sources import build
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "PaintedFirst",
     "PaintedOcclusion",
     "build",
+    "grown",
 ]

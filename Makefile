@@ -23,9 +23,10 @@ DEV_INSTALLED := $(VENV)/.installed-dev
 demo: weights
 	$(BIN)/python -m unmask.run method=stylegan_proj data=sample data.limit=4 hydra.run.dir=outputs/demo
 
-# One thread per worker: two workers with a thread per core each would fight over the cores.
+# One thread per worker: two workers with a thread per core each would fight over the cores. Bytecode is kept, whatever the
+# environment says: many tests start processes, and compiling what they import takes seconds in each.
 test: $(DEV_INSTALLED) weights
-	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 lint: $(DEV_INSTALLED)
 	$(BIN)/ruff check .

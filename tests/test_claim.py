@@ -116,7 +116,7 @@ def test_the_note_is_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert (tmp_path / NOTE).stat().st_mtime > 0
 
 
-@pytest.mark.parametrize("sweep", [False, True], ids=["run", "sweep"])
+@pytest.mark.parametrize("sweep", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["run", "sweep"])
 def test_two_commands_in_one_directory(sweep: bool, unmask_cli: Cli, tmp_path: Path) -> None:
     write_pair_tree(tmp_path / "pairs", 2)
     where = ("-m", "seed=0,1", "hydra.sweep.dir=out") if sweep else ("hydra.run.dir=out",)
@@ -130,6 +130,7 @@ def test_two_commands_in_one_directory(sweep: bool, unmask_cli: Cli, tmp_path: P
     assert {path.name for path in (tmp_path / "out").glob(".running*")} <= {LOCK}
 
 
+@pytest.mark.slow
 def test_a_sweep_s_job_that_someone_else_runs(unmask_cli: Cli, tmp_path: Path) -> None:
     """It is listed as not finished, and the other's directory is left alone."""
     write_pair_tree(tmp_path / "pairs", 1)

@@ -54,6 +54,10 @@ EXPERIMENTS = sorted(
 )
 
 
+SLOW_ONES = ("tuned", "study/stylegan_mse", "study/stylegan_bce", "study/stylegan_masked_mse", "reference/pti_w_plus")
+"""Left to the whole run of the tests; the others stand for them where time is short."""
+
+
 def report(run_dir: Path) -> dict[str, Any]:
     return json.loads((run_dir / "metrics.json").read_text())
 
@@ -72,7 +76,9 @@ def test_every_method_is_smoke_run() -> None:
 
 
 @pytest.mark.weights
-@pytest.mark.parametrize("method", SMOKE)
+@pytest.mark.parametrize(
+    "method", [pytest.param(name, marks=pytest.mark.slow if name == "stylegan_proj" else ()) for name in SMOKE]
+)
 def test_a_run_leaves_everything_it_promises(method: str, unmask_cli: Cli, tmp_path: Path) -> None:
     write_pair_tree(tmp_path / "pairs", 2 if method not in TRAINED else 12, size=64)
     answer = unmask_cli(
@@ -105,7 +111,9 @@ def test_a_run_leaves_everything_it_promises(method: str, unmask_cli: Cli, tmp_p
 
 
 @pytest.mark.weights
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.parametrize(
+    "experiment", [pytest.param(name, marks=pytest.mark.slow if name in SLOW_ONES else ()) for name in EXPERIMENTS]
+)
 def test_every_experiment_is_smoke_run(experiment: str, unmask_cli: Cli, tmp_path: Path) -> None:
     method = next((name for name in TRAINED if experiment.endswith(name)), "stylegan_proj")
     write_pair_tree(tmp_path / "pairs", 1 if method not in TRAINED else 12, size=64)

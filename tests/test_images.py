@@ -61,6 +61,7 @@ def test_dilating_nothing_gives_nothing() -> None:
 def test_resize_keeps_constants_and_is_differentiable() -> None:
     image = torch.full((1, 3, 64, 64), 0.3, requires_grad=True)
     small = resize(image, 16)
+    # float32: weights that sum to 1
     assert torch.allclose(small, torch.full_like(small, 0.3), atol=1e-6)
     small.sum().backward()
     assert image.grad is not None
@@ -81,6 +82,7 @@ def test_blur_spreads_a_point_as_a_gaussian_of_the_same_share_of_the_picture(siz
     point[..., size // 2, size // 2] = 1
     found = blur(point, 4.0)
     rows = torch.arange(size) - size // 2
+    # as above
     assert float(found.sum()) == pytest.approx(1, abs=1e-5)
     sigma = 4.0 * size / 256
     assert float((found.sum((0, 1, 3)) * rows.square()).sum()) == pytest.approx(sigma**2, rel=0.05)

@@ -58,5 +58,6 @@ def test_nothing_visible_is_zero_not_nan() -> None:
 
 def test_unit_normalise() -> None:
     features = torch.randn(2, 5, 3, 3)
+    # float32, and what keeps the division safe
     assert torch.allclose(unit_normalise(features).norm(dim=1), torch.ones(2, 3, 3), atol=1e-5)
     assert unit_normalise(torch.zeros(1, 5, 1, 1)).isfinite().all()

@@ -55,6 +55,7 @@ def test_one_process_is_only_itself(tmp_path: Path) -> None:
         raise KeyError
 
 
+@pytest.mark.slow
 def test_one_process_needs_no_fabric(masked_tree: Path, tmp_path: Path) -> None:
     program = (
         "import sys; from unmask.run import main; main(); import torch; "

@@ -13,6 +13,7 @@ from typing import Any
 import hydra.core.utils
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from conftest import QUICK, Cli, write_pair_tree
@@ -32,14 +33,20 @@ PROBE = ("method=inpaint", "method._target_=probe_method.Probe")
 
 @pytest.mark.parametrize("name", ODD)
 def test_a_name_goes_through_the_shell_and_hydra_and_comes_out_the_same(name: str) -> None:
+    words = shlex.split(command([override("data.root", name)]))
+    assert words[:3] == ["python", "-m", "unmask.run"]
+    (parsed,) = OverridesParser.create().parse_overrides(words[3:])
+    assert OmegaConf.create({"root": parsed.value()}).root == name
+
+
+def test_odd_names_compose() -> None:
     register()
     register_resolvers()
-    given = [override("data.root", name), override("hydra.run.dir", name)]
-    words = shlex.split(command(given))
-    assert words[:3] == ["python", "-m", "unmask.run"]
+    names = ("My Drive (1), 'x'", "${oc.env:HOME}")
+    given = [override(key, name) for key, name in zip(("data.root", "hydra.run.dir"), names, strict=True)]
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
-        composed = compose("run", words[3:], return_hydra_config=True)
-    assert (composed.data.root, composed.hydra.run.dir) == (name, name)
+        composed = compose("run", shlex.split(command(given))[3:], return_hydra_config=True)
+    assert (composed.data.root, composed.hydra.run.dir) == names
 
 
 @pytest.mark.parametrize("name", ["My Drive (1)", "epoch=3", "a,b", "~/x", "it's"])

@@ -8,12 +8,13 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 import real_slurm
-from conftest import QUICK
+from conftest import QUICK, Cli
 from probe_method import SECONDS
 from test_launchers import PROBE, finish, job_processes, needs, rows, start
 from unmask.sweep import slurm_states
@@ -157,21 +158,30 @@ def wait_for(notes: Path, *values: str) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("slurm", "job_processes")
 def test_every_fate_of_a_job_is_told(
-    masked_tree: Path, tmp_path: Path, notes: Path, monkeypatch: pytest.MonkeyPatch
+    unmask_cli: Cli, masked_tree: Path, tmp_path: Path, notes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Done, killed, cancelled, and put back into the queue by hand, which is no end."""
     needs("unmask_slurm")
-    monkeypatch.setenv(SECONDS, "6")
+    from submitit import Job
+
+    monkeypatch.setenv(SECONDS, "8")
+    monkeypatch.setattr(Job, "_results_timeout_s", 1)  # how long a slow file system may take
+
+    def interfere() -> None:
+        wait_until(lambda: len(states()) > 0)
+        array = next(iter(states())).split("_")[0]
+        for value, command in (("2.0", ["scancel", f"{array}_1"]), ("3.0", ["scontrol", "requeue", f"{array}_2"])):
+            wait_for(notes, value)
+            subprocess.run(command, check=True)
+        wait_until(lambda: states()[f"{array}_2"] == "PENDING")
+        # Slurm lets a job that was put back wait for two minutes.
+        subprocess.run(["scontrol", "update", f"JobId={array}_2", "StartTime=now"], check=True)
+
     sweep = ("-m", *PROBE, *QUICK, f"data.root={masked_tree}", "data.limit=1", "method.radius=1,2,3,15")
-    process = start((*sweep, *SMALL, "hydra.sweep.dir=sweep"), tmp_path)
-    wait_for(notes, "2.0", "3.0")
-    array = next(iter(states())).split("_")[0]
-    subprocess.run(["scancel", f"{array}_1"], check=True)
-    subprocess.run(["scontrol", "requeue", f"{array}_2"], check=True)
-    wait_until(lambda: states()[f"{array}_2"] == "PENDING")
-    # Slurm lets a job that was put back wait for two minutes.
-    subprocess.run(["scontrol", "update", f"JobId={array}_2", "StartTime=now"], check=True)
-    answer = finish(process)
+    with ThreadPoolExecutor() as others:
+        interference = others.submit(interfere)
+        answer = unmask_cli(*sweep, *SMALL, "hydra.sweep.dir=sweep")
+        interference.result()
     assert answer.code == 1, answer.err
     table = rows(tmp_path / "sweep")
     assert [(row["method.radius"], row["status"]) for row in table] == [

@@ -32,6 +32,7 @@ def only_sweep(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_failed_jobs_do_not_lose_the_others_and_run_again(
     unmask_cli: Cli, masked_tree: Path, tmp_path: Path, notes: Path
 ) -> None:
@@ -59,6 +60,7 @@ def test_failed_jobs_do_not_lose_the_others_and_run_again(
     assert rows(sweep_dir) == table
 
 
+@pytest.mark.slow
 def test_an_experiment_can_be_a_sweep_by_itself(
     unmask_cli: Cli, masked_tree: Path, tmp_path: Path, notes: Path
 ) -> None:

@@ -50,6 +50,7 @@ def test_draws_reach_every_position_and_mirror_half_the_pictures() -> None:
     generator = np.random.default_rng(0)
     drawn = [Augmentation(34, 32, flip=True).draw(generator) for _ in range(400)]
     assert {(placement.top, placement.left) for placement in drawn} == {(y, x) for y in range(3) for x in range(3)}
+    # binomial: four deviations of sqrt(400 · 1/4) = 10
     assert sum(placement.mirrored for placement in drawn) == pytest.approx(200, abs=40)
     assert not any(Augmentation(34, 32, flip=False).draw(generator).mirrored for _ in range(50))
 

@@ -108,6 +108,7 @@ def test_sizes_are_brought_to_the_resolution(tmp_path: Path) -> None:
     assert faces.clean is not None
     assert faces.clean.shape == faces.masked.shape == (1, 3, 64, 64)
     visible = (faces.hole == 0).expand(-1, 3, -1, -1)
+    # JPEG's change of the visible part
     assert (faces.clean - faces.masked)[visible].abs().mean() < 0.03
     assert faces.occlusion[0, 0, 32:56, 16:48].min() == 1
     assert faces.occlusion.sum() == 24 * 32
@@ -180,6 +181,7 @@ def test_real_pairs_load() -> None:
     (faces,) = batches(load_dataset(DataConfig(root=str(SHARED / "ffhq_cmfd"), limit=4), PAINTED), 4)
     assert faces.clean is not None
     difference = (faces.clean - faces.masked).abs().mean(1, keepdim=True)
+    # as above; real pairs differ more
     assert (difference * faces.visible).sum() / faces.visible.sum() < 0.06
     assert (difference * faces.occlusion).sum() / faces.occlusion.sum() > 0.3
     share = faces.occlusion.mean((1, 2, 3))

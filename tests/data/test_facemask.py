@@ -121,6 +121,7 @@ def test_the_size_of_the_picture_hardly_matters() -> None:
     large = draw_mask(skin(512), frontal(512), seed=4)
     small = draw_mask(skin(256), frontal(256), seed=4)
     shrunk = torch.nn.functional.interpolate(large.masked[None], (256, 256), mode="area")[0]
+    # two resamplings of one picture
     assert (shrunk - small.masked).abs().mean() < 0.02
 
 
@@ -128,6 +129,7 @@ def test_the_surface_runs_between_the_four_edges() -> None:
     outline = fit_outline(frontal(), np.random.default_rng(0))
     grid = surface(outline)
     for edge, curve in ((grid[0], outline.top), (grid[-1], outline.bottom), (grid[:, 0], outline.left)):
+        # float64: splines of pixels
         np.testing.assert_allclose(edge, curve, atol=1e-9)
     np.testing.assert_allclose(grid[:, -1], outline.right, atol=1e-9)
     # every cell keeps its orientation: the cloth does not fold over itself
@@ -165,4 +167,5 @@ def test_pixels_find_their_place_on_the_cloth(size: int, turn: float) -> None:
     nodes = np.arange(len(grid))
     again = RegularGridInterpolator((nodes, nodes), grid)(places[..., ::-1])
     distance = np.linalg.norm(again - np.stack([x, y], -1), axis=-1)
+    # of a pixel
     assert distance[inside].max() < 0.01

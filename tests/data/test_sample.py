@@ -49,6 +49,7 @@ def test_occlusions_are_where_the_masks_are(faces: Faces) -> None:
     change = (faces.masked - faces.clean).abs().mean(1, keepdim=True)
     visible = (change * faces.visible).sum((1, 2, 3)) / faces.visible.sum((1, 2, 3))
     hidden = (change * faces.occlusion).sum((1, 2, 3)) / faces.occlusion.sum((1, 2, 3))
+    # JPEG's change of the visible part
     assert visible.max() < 0.02
     assert (hidden > 10 * visible).all()
     assert hidden.min() > 0.15

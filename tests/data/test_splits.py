@@ -13,6 +13,7 @@ SHARES = {"val_fraction": 0.1, "test_fraction": 0.2}
 def test_parts_are_disjoint_complete_and_of_the_asked_size() -> None:
     parts = {part: select(IDS, split=part, seed=0, **SHARES) for part in (Split.train, Split.val, Split.test)}
     assert sorted(id for ids in parts.values() for id in ids) == IDS
+    # binomial: three and a half deviations of sqrt(n p (1-p))
     assert len(parts[Split.val]) == pytest.approx(400, abs=70)
     assert len(parts[Split.test]) == pytest.approx(800, abs=90)
 
@@ -46,4 +47,5 @@ def test_all_keeps_everything_and_bad_fractions_are_refused() -> None:
 def test_the_halves_of_unpaired_training_divide_every_part_evenly() -> None:
     for part in (Split.train, Split.val, Split.test):
         ids = select(IDS, split=part, seed=0, **SHARES)
+        # as above
         assert sum(map(in_masked_half, ids)) / len(ids) == pytest.approx(0.5, abs=0.08)

@@ -95,6 +95,7 @@ def test_paired_batches_show_one_face_with_and_without_its_mask(pairs: FaceSourc
         assert batch.hole.shape == (4, 1, CROP, CROP)
         assert set(batch.hole.unique().tolist()) == {0.0, 1.0}
         change = (batch.masked - batch.clean).abs().mean(1, keepdim=True)
+        # JPEG's change of the visible part
         assert (change * (1 - batch.hole)).sum() / (1 - batch.hole).sum() < 0.05
         assert (change * batch.hole).sum() / batch.hole.sum() > 0.2
 

@@ -111,6 +111,7 @@ def test_files_and_numbers(tmp_path: Path) -> None:
     assert (colours == to_uint8(deviation_picture(deviation(written)))).all()
     assert colours[20, 16].max() > 50 and colours[0, 0].max() < 8
     summary = json.loads((tmp_path / "metrics.json").read_text())["metrics"]
+    # pictures are compared as 8 bits: half a step of 255 on either side
     assert summary["samples/deviation_raw_visible"]["mean"] == pytest.approx(12.75, abs=0.3)  # .1 in [-1,1]
     assert summary["samples/deviation_hole"]["mean"] > 5
     assert summary["best_of_k/hole/psnr"]["reason"] == "there is no clean picture to compare with"

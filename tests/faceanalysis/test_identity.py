@@ -16,6 +16,7 @@ def test_similarity_recovers_a_known_one() -> None:
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     target = ARCFACE_TEMPLATE @ turn.T * scale + shift
     matrix = similarity(ARCFACE_TEMPLATE, target)
+    # float32: pixels up to 256
     assert matrix == pytest.approx(np.concatenate([scale * turn, shift[:, None]], axis=1), abs=1e-4)
 
 
@@ -51,7 +52,9 @@ def test_picture_has_the_identity_of_itself_and_neighbours_do_not_matter() -> No
     both = embed(images, points)
     alone = embed(images[1], points[1])
     assert both.shape == (2, 512)
+    # float32
     assert np.linalg.norm(both, axis=1) == pytest.approx(np.ones(2), abs=1e-5)
+    # as above
     assert cosine(both[1], alone[0]) == pytest.approx(1.0, abs=1e-6)
     assert cosine(both[0], both[1]) < 0.999
 

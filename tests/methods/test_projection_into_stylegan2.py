@@ -99,6 +99,7 @@ def test_bf16_reaches_what_fp32_reaches() -> None:
         unmask(small_stylegan2(), faces, precision="fp8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_pivotal_tuning_fits_better_and_leaves_the_weights_as_they_were(precision: str) -> None:
     generator = small_stylegan2()

@@ -159,14 +159,11 @@ def double_precision() -> Iterator[None]:
 @pytest.mark.weights
 @pytest.mark.slow
 @pytest.mark.usefixtures("double_precision")
-@pytest.mark.parametrize("space", list(LatentSpaceName))
-def test_a_picture_does_not_depend_on_its_neighbours_on_the_prior(
-    prior: MobileStyleGAN, space: LatentSpaceName
-) -> None:
+def test_a_picture_does_not_depend_on_its_neighbours_on_the_prior(prior: MobileStyleGAN) -> None:
     # In single precision convolutions of three pictures round differently from those of one, and Adam's first steps
     # are as long for a gradient of rounding's size as for any other.
     exact = copy.deepcopy(prior).double()
-    projection, faces = method(exact, w_steps=2, steps=1, init=Init.random, latent_space=space), people(exact)
+    projection, faces = method(exact, w_steps=2, steps=1, init=Init.random), people(exact)
     together, alone = projection.unmask(faces), projection.unmask(faces[1])
     assert together.w_plus is not None and alone.w_plus is not None
     torch.testing.assert_close(together.w_plus[1:2], alone.w_plus, atol=1e-5, rtol=0)
@@ -181,6 +178,7 @@ def test_a_picture_does_not_depend_on_its_neighbours(
     projection = method(linear, init=init, encoder=str(encoder_path), candidates=20, w_steps=5, steps=5, **weights)
     together, alone = projection.unmask(faces), projection.unmask(faces[1])
     assert together.w_plus is not None and alone.w_plus is not None
+    # float32: rounding, amplified by Adam's steps of 0.05; a picture that saw its neighbour moves by whole steps
     torch.testing.assert_close(together.w_plus[1:2], alone.w_plus, atol=1e-4, rtol=0)
     torch.testing.assert_close(together.raw[1:2], alone.raw, atol=1e-4, rtol=0)
 
@@ -268,6 +266,7 @@ def test_layers_are_pulled_towards_their_mean_in_the_end(
     free = layers(0.0)
     mean = free.mean(1, keepdim=True)
     assert (free - mean).abs().max() > 0.01
+    # float32
     torch.testing.assert_close(layers(0.5), (free + mean) / 2, atol=1e-5, rtol=0)
     torch.testing.assert_close(layers(1.0), mean.expand_as(free), atol=1e-5, rtol=0)
 
@@ -349,6 +348,7 @@ def test_steps_in_w_move_an_encoders_layers_together(linear: LinearGenerator, fa
     assert before is not None and after is not None
     move = after - before
     assert float(move.abs().max()) > 1e-3
+    # float32: the same step for all layers
     torch.testing.assert_close(move[:, 0], move[:, 1], atol=1e-6, rtol=0)
 
 

@@ -160,6 +160,7 @@ def test_unmasking_in_double_precision_gives_pictures_in_single(statistics: bool
     single = Pix2Pix(config).unmask(faces).raw
     double = Pix2Pix(config).double().unmask(faces).raw
     assert double.dtype is torch.float32
+    # float32 against float64, pictures in [-1,1]
     torch.testing.assert_close(double, single, rtol=1e-4, atol=1e-4)
 
 

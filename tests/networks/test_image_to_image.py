@@ -49,6 +49,7 @@ def test_dropout_is_where_the_reference_has_it(golden: Path) -> None:
 
     dropouts[name].register_forward_hook(replay)
     y = network.train()(arrays.tensor("in.x"))
+    # the arrays' README: single networks in float32
     assert_close(seen[0], before, rtol=1e-4, atol=1e-5, what="dropout's input")
     assert_close(y, arrays.tensor("out.train.y_seed4321"), rtol=1e-4, atol=1e-5, what="output")
 
@@ -105,6 +106,7 @@ def test_the_memory_layout_does_not_change_gradients(norm: Norm, batch: int) -> 
         assert one.grad is not None
         assert two.grad is not None
         if name.endswith("weight"):
+            # float64: sums in another order
             assert_close(two.grad, one.grad, rtol=1e-9, atol=1e-9, what=name)
 
 
@@ -116,4 +118,5 @@ def test_compiled_instance_norm_is_the_same(monkeypatch: pytest.MonkeyPatch) -> 
     torch.testing.assert_close(InstanceNorm(3)(x), eager)
     half = InstanceNorm(3)(x.bfloat16())
     assert half.dtype is torch.bfloat16
+    # bfloat16 keeps 8 bits, 2^-8 = 0.004, and rounds several times
     torch.testing.assert_close(half.float(), eager, rtol=0.02, atol=0.02)

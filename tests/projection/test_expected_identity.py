@@ -37,6 +37,7 @@ def test_a_file_brings_the_network_back(tmp_path: Path, expected: ExpectedIdenti
     expected.save(tmp_path / "identity.safetensors", {"steps": 3})
     again = ExpectedIdentity.load(tmp_path / "identity.safetensors")
     pictures, visible = torch.rand(1, 3, LOOK, LOOK), torch.ones(1, 1, LOOK, LOOK)
+    # weights are kept in float16, 2^-11 of each
     torch.testing.assert_close(again.of(pictures, visible), expected.of(pictures, visible), atol=1e-3, rtol=1e-2)
 
 

@@ -140,6 +140,7 @@ def test_the_perceptual_term_is_the_mean_feature_distance(vgg: VGG16Features, no
             expected += (one - other).square().mean((1, 2, 3))
     found = subject.losses(images, latents(5), (), target)["perceptual"]
     torch.testing.assert_close(found, 2 * expected, rtol=1e-4, atol=0)
+    # a distance of a picture to itself, float32
     assert subject.losses(photo, latents(5), (), target)["perceptual"].item() == pytest.approx(0, abs=1e-6)
 
 
@@ -210,6 +211,7 @@ def test_what_is_near_the_hole_counts_more() -> None:
     near = proximity(visible, 50.0)
     at = [float(near[0, 0, 200 - rows, 7]) for rows in (1, 50, 100, 200)]
     expected = [FOCUS_FLOOR + (1 - FOCUS_FLOOR) * math.exp(-0.5 * (rows / 50) ** 2) for rows in (1, 50, 100, 200)]
+    # float32
     assert at == pytest.approx(expected, abs=1e-5)
     half = proximity(visible[..., ::2, ::2], 50.0)  # distances are those at 256, whatever the resolution
     assert float(half[0, 0, 50, 3]) == pytest.approx(float(near[0, 0, 100, 7]), abs=1e-2)

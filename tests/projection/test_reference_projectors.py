@@ -155,6 +155,7 @@ def test_the_experiment_takes_the_reference_projectors_steps(
         assert_close(one[0, 0], final[key], rtol=0, atol=1e-2, what=key)
 
 
+@pytest.mark.slow
 def test_the_settings_are_the_reference_programs(
     generator: StyleGAN2, golden: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,6 +171,7 @@ def test_schedules(golden: Path) -> None:
     arrays = Arrays(golden, "schedule_and_noise_reg", "projector")
     for total in (1000, 500):
         lr = torch.tensor([0.1 * Ramp(0.05, 0.25).factor(step, total) for step in range(total)], dtype=torch.float64)
+        # closed forms in float64
         torch.testing.assert_close(lr, arrays.tensor(f"out.lr_{total}"), rtol=1e-12, atol=1e-15)
     ramp = NoiseRamp(0.05, 0.75)
     noise = torch.tensor([ramp.factor(step, 1000) for step in range(1000)], dtype=torch.float64)
@@ -179,6 +181,7 @@ def test_schedules(golden: Path) -> None:
 def test_the_mean_face_and_its_deviation(generator: StyleGAN2, golden: Path) -> None:
     arrays = Arrays(golden, "project_w_trace64", "projector")
     statistics = statistics_of(reference_w(generator))
+    # float32: a mean in another order
     assert_close(statistics.mean, arrays.tensor("out.w_avg_10000").flatten(), rtol=1e-5, atol=1e-5, what="mean")
     assert_close(statistics.total_std, arrays.tensor("out.w_std"), rtol=1e-4, atol=0, what="deviation")
     ours = statistics_of(sample_w(generator, torch.device("cpu")))

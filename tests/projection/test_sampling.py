@@ -46,6 +46,7 @@ def posterior(model: PictureModel) -> torch.Tensor:
 
 def test_draws_are_a_root_of_the_posteriors_covariance(model: PictureModel) -> None:
     root = model.posterior_moves(seen(6), torch.eye(6), ridge=RIDGE).double()
+    # float32: a factor times itself
     torch.testing.assert_close(root.T @ root, posterior(model), atol=1e-5, rtol=1e-4)
 
 

@@ -21,6 +21,7 @@ def mapped(count: int = 20_000) -> torch.Tensor:
 def test_there_and_back(name: LatentSpaceName) -> None:
     w = mapped()
     space = build_space(name, w)
+    # float32: there and back
     torch.testing.assert_close(space.to_w(space.from_w(w[:50])), w[:50], atol=1e-4, rtol=0)
     latents = torch.randn(2, 3, DIM, generator=torch.Generator().manual_seed(1))
     assert space.to_w(latents).shape == (2, 3, DIM)
@@ -32,12 +33,14 @@ def test_the_statistics_are_those_of_the_latents(name: LatentSpaceName) -> None:
     w = mapped()
     space = build_space(name, w)
     latents = space.from_w(w)
+    # float32: statistics of the very samples they are compared on
     torch.testing.assert_close(latents.mean(0), space.statistics.mean, atol=1e-3, rtol=0)
     torch.testing.assert_close(latents.std(0), space.statistics.std, atol=1e-3, rtol=0)
 
 
 def test_whitened_latents_are_uncorrelated_and_w_is_not() -> None:
     w = mapped()
+    # as above
     torch.testing.assert_close(torch.cov(whiten(w).from_w(w).T), torch.eye(DIM), atol=1e-3, rtol=0)
     assert torch.corrcoef(w.T).fill_diagonal_(0).abs().max() > 0.3
 

@@ -73,6 +73,7 @@ def test_a_picture_model_survives_saving(tmp_path: Path) -> None:
     model = fit_picture_model(candidates.w, candidates.thumbnails, components=4)
     model.save(tmp_path / "m.safetensors")
     again = PictureModel.load(tmp_path / "m.safetensors")
+    # kept in float16, 2^-11 of each number
     assert torch.allclose(again.basis, model.basis, atol=2e-3)
     with pytest.raises(UnmaskError, match=r"absent\.safetensors"):
         PictureModel.load(tmp_path / "absent.safetensors")

@@ -28,8 +28,10 @@ def test_tuning_reaches_the_minimum_and_locality_holds_what_is_near() -> None:
 
     # Least squares in closed form: without locality Adam only moves along `here`; with it w·here = 1 and w·there = 0.
     free, held = tuned(0.0), tuned(1.0)
+    # what so many steps reach; the minimum is known
     assert float(free.detach() @ here) == pytest.approx(1.0, abs=1e-3)
     assert float(free.detach() @ there) == pytest.approx(0.6, abs=1e-3)
+    # what so many steps reach; the minimum is known
     assert held.detach().tolist() == pytest.approx([1.0, -0.75], abs=1e-2)
 
 

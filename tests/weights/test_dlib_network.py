@@ -63,6 +63,7 @@ def test_scales_are_folded_into_the_convolutions(tmp_path: Path) -> None:
     x = torch.from_numpy(RANDOM.normal(size=(1, 3, 12, 12))).float()
     w, b, g, s = (torch.from_numpy(one).float() for one in (W1, B1, G1, S1))
     expected = F.conv2d(x, w, b) * g[:, None, None] + s[:, None, None]
+    # float32: sums in another order
     torch.testing.assert_close(
         F.conv2d(x, found["convolutions.0.weight"], found["convolutions.0.bias"]), expected, atol=1e-5, rtol=1e-4
     )

@@ -133,6 +133,7 @@ def test_converted_convolutions_compute_the_same(tmp_path: Path) -> None:
     image = numbers.normal(size=(8, 7, 4)).astype(np.float32)
     expected = channels_last_convolution(image, **layers["Conv_0"])
     ours = F.conv2d(torch.from_numpy(image).permute(2, 0, 1)[None], state["0.weight"], state["0.bias"])
+    # float32: sums in another order
     np.testing.assert_allclose(ours[0].permute(1, 2, 0).numpy(), expected, atol=1e-5)
     np.testing.assert_array_equal(state["3.bias"].numpy(), layers["Conv_1"]["bias"])
 

@@ -77,6 +77,7 @@ def test_mapping_network_reproduces_the_published_graph() -> None:
     for i in range(8):
         x = F.linear(x, tensors[f"mapping.{i}.weight"], tensors[f"mapping.{i}.bias"])
         x = F.leaky_relu(x, 0.2) * tensors["mapping.gain"]
+    # float32
     torch.testing.assert_close(x, golden["w"], atol=1e-5, rtol=0.0)
 
 

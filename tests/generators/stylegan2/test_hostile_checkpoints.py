@@ -340,6 +340,7 @@ def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     refused(b"\x80\x04" + b"N0" * 50 + b"N.", "more instructions than any network takes")
 
 
+@pytest.mark.slow
 def test_tuples_nested_without_end_do_no_harm() -> None:
     """Nothing walks through them: not as a value, in a message, or as a key."""
     nested = b")" + b"\x85" * 200_000

@@ -27,6 +27,7 @@ from unmask.generators.stylegan2.synthesis import Synthesis
 
 FOLDER = "stylegan2_nvlabs"
 SETTINGS = GeneratorArchitecture(64, 64, 64, mapping_layers=2, channel_base=1024, channel_max=64)
+# the arrays' README: float32, relative to the largest value
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 EXACT = {"rtol": 1e-5, "atol": 1e-6}
 
@@ -159,6 +160,7 @@ def test_bf16_convolutions_stay_near(synthesis: Synthesis, arrays: Arrays) -> No
     synthesis.freeze(torch.bfloat16)
     rough = synthesis(arrays.tensor("in.wplus"))
     assert rough.dtype == torch.float32
+    # bfloat16: (2^-8)² of the signal's power is 1.5e-5 for one rounding
     assert 0 < float((rough - exact).square().mean() / exact.square().mean()) < 1e-4
 
 

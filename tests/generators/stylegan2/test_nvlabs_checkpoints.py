@@ -43,6 +43,7 @@ from unmask.tensorfiles.pickle_machine import load
 from unmask.tensorfiles.storage import StoredTensor
 
 FOLDER = "stylegan2_nvlabs"
+# the arrays' README: float32, relative to the largest value
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 
 
@@ -67,6 +68,7 @@ def test_the_references_pickle(network: GeneratorNetwork, golden: Path) -> None:
         names, expected.arrays[f"check.{key}.sum"], expected.arrays[f"check.{key}.abssum"], strict=True
     ):
         tensor = checkpoint.state[name].double()
+        # float64 sums of float32 numbers in another order; abs for sums near 0
         assert tensor.sum().item() == pytest.approx(total, rel=1e-12, abs=1e-9), name
         assert tensor.abs().sum().item() == pytest.approx(size, rel=1e-12), name
     state = expected.below("state.G_ema.") if network is GeneratorNetwork.g_ema else {}

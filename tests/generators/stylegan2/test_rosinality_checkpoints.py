@@ -24,6 +24,7 @@ from unmask.generators.stylegan2.generator import StyleGAN2
 from unmask.generators.stylegan2.mapping import truncate
 
 FOLDER = "stylegan2_rosinality"
+# the arrays' README: float32, relative to the largest value
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 
 

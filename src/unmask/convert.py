@@ -10,6 +10,7 @@ Exit codes: 0 done; 2 anything the user can mend.
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from unmask.files import write_json
 from unmask.generators.stylegan2.checkpoints.checkpoint import Checkpoint
 from unmask.generators.stylegan2.checkpoints.converted import facts, write_converted
 from unmask.generators.stylegan2.checkpoints.locate import open_checkpoint
+from unmask.shell import override
 from unmask.terminal import steady_streams
 
 SUFFIX = ".safetensors"
@@ -62,7 +64,8 @@ def convert(options: Options) -> None:
     checkpoint = open_checkpoint(options.source, options.network)
     write(checkpoint, options.out)
     console.print(summary(checkpoint))
-    lines = (*checkpoint.source.remarks, f"Use it with generator=stylegan2 generator.checkpoint={options.out}")
+    use = shlex.quote(override("generator.checkpoint", str(options.out)))
+    lines = (*checkpoint.source.remarks, f"Use it with generator=stylegan2 {use}")
     for line in lines:
         console.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)
 

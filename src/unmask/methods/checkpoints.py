@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from unmask.config import Checkpoint, TrainedMethodConfig
@@ -89,7 +89,8 @@ def save_generator(network: nn.Module, path: Path, *, method: str, facts: Mappin
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     with atomic_path(path) as temporary:
         # One entry, for safetensors writes several in random order, and equal weights shall make equal files.
-        save_file(tensors, temporary, metadata={METADATA: json.dumps({"method": method, **facts})})
+        # Written by Python: a full disk is an OSError then.
+        temporary.write_bytes(save(tensors, metadata={METADATA: json.dumps({"method": method, **facts})}))
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], str | None]:

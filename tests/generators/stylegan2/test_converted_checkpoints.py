@@ -83,12 +83,14 @@ def test_mistakes_end_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 def test_a_full_disk_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def full(state: Any, path: Path, metadata: Any) -> None:
-        path.write_bytes(b"half")
+    write = Path.write_bytes
+
+    def full(self: Path, content: bytes) -> int:
+        write(self, content[: len(content) // 2])
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("unmask.generators.stylegan2.checkpoints.converted.save_file", full)
     path = write_pickle(tmp_path / "net.pkl", generator())
+    monkeypatch.setattr(Path, "write_bytes", full)
     assert convert.main([str(path), str(tmp_path / "out" / "net")]) == 2
     assert "No space left" in capsys.readouterr().err
     assert list((tmp_path / "out").iterdir()) == []

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from unmask.config import GeneratorNetwork
 from unmask.errors import UnmaskError
@@ -42,7 +42,8 @@ def write_converted(checkpoint: Checkpoint, path: Path) -> None:
     """
     with atomic_path(path) as temporary:
         # One entry, for safetensors writes several in random order.
-        save_file(checkpoint.state, temporary, metadata={METADATA: json.dumps(facts(checkpoint))})
+        # Written by Python: a full disk is an OSError then.
+        temporary.write_bytes(save(checkpoint.state, metadata={METADATA: json.dumps(facts(checkpoint))}))
 
 
 def read_converted(path: Path, network: GeneratorNetwork) -> Checkpoint:

@@ -22,6 +22,20 @@ DEV_INSTALLED := $(VENV)/.installed-dev
 
 demo: weights
 	$(BIN)/python -m unmask.run method=stylegan_proj data=sample data.limit=4 hydra.run.dir=outputs/demo
+	@echo
+	@echo 'Look at outputs/demo/grid.png: input, raw, composite and clean picture. Next:'
+	@echo
+	@echo '  # once per shell, so that the rest is found'
+	@echo '  source $(BIN)/activate'
+	@echo '  # the same four people, by the encoder alone'
+	@echo '  unmask experiment=feed_forward data.limit=4'
+	@echo '  # a sweep of λ'
+	@echo '  unmask -m method.lambda_perceptual=0.2,0.4,0.8,1.6 data.limit=4'
+	@echo '  # a table and a picture of these runs; their curves and pictures'
+	@echo '  python -m unmask.compare'
+	@echo '  tensorboard --logdir outputs'
+	@echo
+	@echo 'unmask --help has more examples, README.md explains them.'
 
 # One thread per worker: two workers with a thread per core each would fight over the cores. Bytecode is kept, whatever the
 # environment says: many tests start processes, and compiling what they import takes seconds in each.

@@ -16,10 +16,10 @@ from omegaconf import MISSING
 from unmask.options import Influence, Place, Settings, option
 
 MAX_SEED = 2**63 - 1
-"""What PyTorch's generators take."""
+"""The largest that PyTorch's generators accept."""
 MAX_STEPS = 1_000_000
 MAX_RATE = 10.0
-"""Of a learning rate; Adam moves every number by about that much a step."""
+"""Of a learning rate; Adam changes every number by about that much per step."""
 MAX_WEIGHT = 1e9
 """Of a term of a loss: far more than anybody wants, and far from where float32 overflows."""
 
@@ -55,13 +55,13 @@ class DataConfig(Settings, group="data"):
     """Pairs of clean and masked pictures on disk, in the layout of FFHQ and MaskedFace-Net."""
 
     root: str = option(path=Place.here)
-    """Folder that holds the three folders below."""
+    """Folder that holds the folders of pictures below."""
     clean_dir: str | None = option(None, path=Place.below_root)
-    """Folder of clean pictures (FFHQ), absolute or below `root`; null tries the names people use (ffhq, ...)."""
+    """Folder of clean pictures (FFHQ), absolute or below `root`; null tries the usual names (ffhq, ...)."""
     masked_dir: str | None = option(None, path=Place.below_root)
-    """Folder of masked pictures (CMFD), absolute or below `root`; null tries the names people use (cmfd, ...)."""
+    """Folder of masked pictures (CMFD), absolute or below `root`; null tries the usual names (cmfd, ...)."""
     resolution: int = option(256, minimum=16, maximum=4096)
-    """Height and width the pictures are brought to, in pixels."""
+    """Height and width to which pictures are resized, in pixels."""
     limit: int | None = option(None, minimum=1)
     """Use only the first `limit` ids (in ascending order, after the split)."""
     ids: list[str] | None = None
@@ -69,17 +69,17 @@ class DataConfig(Settings, group="data"):
     split: Split = Split.auto
     """all, train, val or test; auto: all, or for a method that trains on these very pictures, the test part."""
     val_fraction: float = option(0.1, minimum=0, maximum=1)
-    """Share of the ids that goes to val."""
+    """Fraction of the ids in the val part."""
     test_fraction: float = option(0.1, minimum=0, maximum=1)
-    """Share of the ids that goes to test."""
+    """Fraction of the ids in the test part."""
     split_seed: int = option(0, minimum=0, maximum=MAX_SEED)
     """Seed of the split; the same ids always land in the same part."""
     batch_size: int = option(1, minimum=1, maximum=1024, influence=Influence.nothing)
-    """Pictures a batch; a picture's result does not depend on it."""
+    """Pictures per batch; a picture's result does not depend on it."""
     num_workers: int = option(0, minimum=0, maximum=256, influence=Influence.nothing)
     """Processes that decode pictures."""
     strict: bool = False
-    """Stop at the first picture that cannot be read or paired, instead of naming, counting and going on."""
+    """Stop at the first picture that cannot be read or paired, instead of naming and counting it and going on."""
 
 
 @dataclass
@@ -87,26 +87,28 @@ class OcclusionConfig(Settings, group="occlusion"):
     """Where the face mask is, and how the fill is joined to the rest."""
 
     source: OcclusionSource = MISSING
-    """auto: found in the picture by the project's own network, and checked against the face's landmarks; painted: a PNG
-    per picture; difference: from a pair of clean and masked; landmarks: where a correctly worn mask would lie."""
+    """auto: found in the picture by the project's own network, and checked against the face's landmarks; painted: a map
+    per picture; difference: where the clean and the masked picture differ; landmarks: where a correctly worn mask would
+    be."""
     prefer_painted: bool = True
-    """auto: take the painted PNG of each picture that has one, and ask the network only for the others."""
+    """auto: use the painted map of each picture that has one, and the network only for the others."""
     painted_dir: str | None = option(None, path=Place.below_root)
-    """Folder of painted occlusions, absolute or below `data.root`; null tries the names people use (occlusion, ...)."""
+    """Folder of painted maps, absolute or below `data.root`; null tries the usual names (occlusion, ...)."""
     invert: bool = option(False, before=False)
     """Painted maps are white (or opaque) where the face is visible, not where the face mask is."""
     grow: bool = option(True, before=False)
-    """Also fill what is left of the face mask just beyond its map, such as a light bar above the nose. Metrics keep to
-    the map."""
+    """Also fill remains of the face mask just beyond its map, such as a light bar above the nose. Metrics keep to the
+    map."""
     dilate: float = option(4.0, minimum=0, maximum=128)
-    """Grow the occlusion by this many pixels (at 256; scaled with the resolution) before filling it."""
+    """Grow the occlusion by this many pixels before filling it (at 256; scaled with the resolution)."""
     seam: float = option(3.5, minimum=0, maximum=128)
-    """Paste the fill into the occlusion grown by this many pixels (at 256): a little less than `dilate`, since the
-    outermost pixels that a method had better not look at are mostly the face's own."""
+    """Paste the generated part into the occlusion grown by this many pixels (at 256): a little less than `dilate`,
+    since most of the outermost pixels, which a method had better not look at, still show the face itself."""
     feather: float = option(2.0, minimum=0, maximum=128)
     """Width of the soft edge inside the seam, in pixels at 256. Nothing outside the seam ever changes."""
     blend: Blend = Blend.membrane
-    """feather: plain alpha blend; membrane: also bend the fill's colours so that they meet the input at the seam."""
+    """feather: plain alpha blending; membrane: also shift the generated colours so that they meet the input's at the
+    seam."""
 
 
 @dataclass
@@ -116,8 +118,9 @@ class GeneratorConfig(Settings, group="generator"):
     _target_: str = MISSING
     """The `unmask.generators.base.Generator` subclass to build."""
     checkpoint: str | None = option(None, path=Place.here)
-    """Path of the generator's weights; null uses the artifact `unmask.weights` knows, where there is one. For
-    generator=stylegan2 also a URL, fetched once into the cache; there is no default, and what it holds is never run."""
+    """Path of the generator's weights; null uses those that `unmask.weights` fetches, if there are any. With
+    generator=stylegan2 there is no default, and a URL is accepted too, fetched once into the cache; no code in a
+    checkpoint is ever run."""
 
 
 @dataclass
@@ -129,14 +132,14 @@ class MobileStyleGANConfig(GeneratorConfig):
 
 
 class GeneratorNetwork(Enum):
-    """Which of a checkpoint's generators."""
+    """Which of a checkpoint's generators to use."""
 
     g_ema = "g_ema"
     g = "g"
 
 
 class NoiseMode(Enum):
-    """Where the noise of every layer of StyleGAN2 comes from."""
+    """Where the noise of StyleGAN2's layers comes from."""
 
     const = "const"
     random = "random"
@@ -148,20 +151,20 @@ class StyleGAN2Config(GeneratorConfig):
     """StyleGAN2 from a checkpoint: NVlabs .pkl, rosinality .pt, or one of `python -m unmask.convert`; path or URL."""
 
     network: GeneratorNetwork = GeneratorNetwork.g_ema
-    """g_ema: the average over training, which everybody uses; g: the last state."""
+    """g_ema: the average over training, the usual choice; g: the last state."""
     noise_mode: NoiseMode = NoiseMode.const
-    """const: the checkpoint's own maps; none; random: fresh ones at every call. Where a projection optimises the maps,
-    they take this one's place."""
+    """const: the checkpoint's own noise maps; random: fresh ones at every call; none: no noise. Maps that a projection
+    optimises replace them."""
     class_index: int | None = option(None, minimum=0)
     """The class of a conditional generator."""
 
 
 @dataclass
 class EvaluationConfig(Settings, group="evaluation"):
-    """Metrics and reports; the same for every method."""
+    """Metrics and reports, the same for every method."""
 
     bootstrap_samples: int = option(2000, minimum=1, maximum=100_000, influence=Influence.report)
-    """Resamples of the pictures for the 95 % intervals."""
+    """Bootstrap resamples of the pictures for the 95 % intervals."""
     identity: bool = True
     """Compute identity/arcface (needs the ArcFace and detector weights)."""
     expression: bool = option(True, before=False)
@@ -184,15 +187,15 @@ class MethodConfig(Settings, group="method"):
 
 @dataclass
 class CopyConfig(MethodConfig):
-    """Leave the masked picture as it is: the floor of every table."""
+    """Leave the masked picture as it is: a floor for every table."""
 
 
 @dataclass
 class InpaintConfig(MethodConfig):
-    """Fill the hole from its border without any learning (Telea 2004, OpenCV)."""
+    """Fill the hole from its border, without learning (Telea 2004, OpenCV)."""
 
     radius: float = option(5.0, above=0, maximum=128)
-    """Neighbourhood each filled pixel looks at, in pixels at 256."""
+    """Radius of the neighbourhood that each filled pixel looks at, in pixels at 256."""
 
 
 class Init(Enum):
@@ -233,39 +236,40 @@ class StyleGANProjConfig(MethodConfig):
     """Project the visible face into the latent space of a frozen generator; the generator fills the rest."""
 
     init: Init = Init.auto
-    """auto: encoder where one ships for the generator, else regression; mean: the average w; random: a random face
-    (the study); search: the best of many random faces by visible pixels; regression: the w expected from the visible
-    pixels under a linear model of the generator's pictures; encoder: the w of each layer that a network tells from the
-    visible part."""
+    """auto: encoder if one ships for the generator, else regression; mean: the average w; random: a random face (the
+    study); search: the mean of those of many random faces that match the visible pixels best; regression: the w to
+    expect from the visible pixels under a linear model of the generator's pictures; encoder: a w for each layer,
+    predicted by a network from the visible part."""
     candidates: int = option(300, minimum=1, maximum=100_000)
-    """Random faces rendered once a run for init=search (and for init=regression if no model ships)."""
+    """Random faces rendered once per run for init=search (and for init=regression if no model ships)."""
     candidates_psi: float = option(0.7, minimum=0, maximum=2)
-    """Truncation of these faces towards the average face."""
+    """Truncation ψ of these faces towards the average face; 1: none."""
     search_best: int = option(8, minimum=1, maximum=100_000)
-    """init=search starts from the mean w of this many best faces."""
+    """init=search starts from the mean w of this many of them, those that match best."""
     regression_ridge: float = option(1.5e-4, above=0, maximum=1e6)
-    """init=regression: how far real pictures are from the model; larger starts nearer to the mean face."""
+    """init=regression: how far real pictures are from the model; with a larger value the start is closer to the mean
+    face."""
     encoder: str | None = option(None, path=Place.here, before=None)
     """Path of the network of init=encoder (scripts/train_encoder.py makes one); null uses the generator's own."""
     latent_space: LatentSpaceName = LatentSpaceName.pn
-    """w: steps and penalties in w itself (the study); pn: in the whitened space P_N, where a step is as likely in every
-    direction, so that it stays near the generator's faces."""
+    """w: steps and penalties in w itself (the study); pn: in the whitened space P_N, where all directions are equally
+    likely, which keeps the result close to the generator's faces."""
     w_steps: int = option(16, minimum=0, maximum=MAX_STEPS)
-    """Steps with one w for all layers (W), before W+."""
+    """Steps in W, one w for all layers, before those in W+."""
     w_lr: float = option(0.05, minimum=0, maximum=MAX_RATE)
     """Adam's learning rate in W."""
     steps: int = option(8, minimum=0, maximum=MAX_STEPS)
-    """Steps with a w per layer (W+); 0 leaves the result in W."""
+    """Steps in W+, a w for each layer; 0 leaves the result in W."""
     lr: float = option(0.05, minimum=0, maximum=MAX_RATE)
     """Adam's learning rate in W+."""
     rampup: float = option(0.05, minimum=0, maximum=1)
-    """Share of a stage over which the learning rate rises linearly from zero."""
+    """Fraction of a stage over which the learning rate rises linearly from zero."""
     rampdown: float = option(0.5, minimum=0, maximum=1)
-    """Share of a stage over which it falls to zero along a cosine."""
+    """Fraction of a stage over which it falls to zero along a cosine."""
     pixel_loss: PixelLoss = PixelLoss.mse
-    """mse, l1 (on [-1,1]) or bce (on [0,1])."""
+    """mse or l1 (pixels in [-1,1]), or bce (pixels in [0,1])."""
     use_occlusion: bool = True
-    """Leave the hidden pixels out of every loss; false compares with the face mask too, as the study's first trials."""
+    """Leave the hidden pixels out of every loss; false fits the face mask too, as the study's first trials did."""
     lambda_pixel: float = option(8.0, minimum=0, maximum=MAX_WEIGHT)
     """Weight of the pixel loss."""
     lambda_perceptual: float = option(1.0, minimum=0, maximum=MAX_WEIGHT)
@@ -273,71 +277,74 @@ class StyleGANProjConfig(MethodConfig):
     perceptual_layers: list[str] = field(default_factory=lambda: ["relu1_2", "relu2_2", "relu3_3", "relu4_3"])
     """VGG-16 layers compared, relu1_1 to relu5_3; the study's conv2 is relu2_2."""
     perceptual_resolution: int = option(128, minimum=16, maximum=1024)
-    """Pictures are shrunk to this many pixels before VGG-16."""
+    """Pictures are shrunk to this many pixels before VGG-16 sees them."""
     perceptual_window: float = option(0.75, above=0, maximum=1, before=1.0)
-    """VGG-16 is shown a window around the hole with this share of the picture's side; 1: the whole picture (the
+    """VGG-16 sees a square window around the hole, this fraction of the picture's side; 1: the whole picture (the
     study)."""
     perceptual_shrink: Shrink = Shrink.bicubic
-    """bicubic with antialiasing, or area: means over pixels, as the reference projectors shrink."""
+    """bicubic: with antialiasing; area: means over pixels, as in the reference projectors."""
     normalise_features: bool = True
-    """Scale feature vectors to unit length before comparing (LPIPS); false compares them as they are."""
+    """Scale feature vectors to unit length before comparing them, as LPIPS does; false compares them as they are."""
     lpips_weights: bool = False
-    """Weigh the channels of relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3 as LPIPS for VGG-16 has learnt to; with
+    """Weight the channels of relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3 as LPIPS for VGG-16 does; with exactly
     these five layers the distance is LPIPS itself."""
     perceptual_margin: float = option(0.3, minimum=0, maximum=10)
-    """Keep features this share of their receptive field's radius away from the hole, since they see into it."""
+    """Leave out features closer to the hole than this fraction of their receptive field's radius, since they see into
+    it."""
     focus: float = option(50.0, minimum=0, maximum=1e6)
-    """Pixels and features count less the farther they are from the hole, over this distance in pixels at 256: what
-    surrounds the hole tells more of it than hair and background do. 0 weighs all alike (the study)."""
+    """Pixels and features count less the farther they are from the hole, over this distance in pixels at 256, since
+    what surrounds the hole says more about it than hair and background do. 0: all count the same (the study)."""
     lambda_prior: float = option(0.0, minimum=0, maximum=MAX_WEIGHT)
-    """Weight of the squared deviation of the latents from their mean, in standard deviations of `latent_space`."""
+    """Weight of the latents' squared deviation from their mean, in standard deviations of `latent_space`."""
     lambda_spread: float = option(0.0, minimum=0, maximum=MAX_WEIGHT)
-    """Weight of the disagreement between the layers, in the same units."""
+    """Weight of the squared disagreement between layers, in the same units."""
     lambda_anchor: float = option(0.2, minimum=0, maximum=MAX_WEIGHT)
     """Weight of the squared distance from the start, in the same units."""
     lambda_identity: float = option(2.0, minimum=0, maximum=MAX_WEIGHT, before=0.0)
-    """Weight of the squared distance of face embeddings: that of the visible picture with the generated part in its
-    hole, and that to expect of the whole face, which a network tells from the visible part. Not the embedding that
-    evaluates. 0 leaves the term out."""
+    """Weight of the identity term: the squared distance between the face embedding of the picture with its hole filled
+    and the embedding that a network predicts for the whole face from its visible part. The embedding is not the one
+    that evaluates. 0 leaves the term out."""
     layer_shrinkage: float = option(0.5, minimum=0, maximum=1)
-    """In the end, pull the layers this share of the way to their mean, from 0 (not at all, the study) to 1 (back to W):
-    what layers disagree on is fitted to the visible pixels, and does the hidden ones no good."""
+    """At the end, pull the layers' latents this fraction of the way to their mean, from 0 (not at all, the study) to 1
+    (back to W). What the layers disagree on fits the visible pixels and does the hidden ones no good."""
     w_noise: float = option(0.0, minimum=0, maximum=10)
-    """Before every step, blur the latents by normal noise of this share of their total deviation, falling to zero over
-    `w_noise_ramp` of the stage; the reference projectors explore so, with 0.05."""
+    """Explore: before every step, add normal noise to the latents, this fraction of their total deviation, falling to
+    zero over `w_noise_ramp` of the stage. The reference projectors use 0.05."""
     w_noise_ramp: float = option(0.75, above=0, maximum=1)
-    """Share of a stage over which `w_noise` falls to zero."""
+    """Fraction of a stage over which `w_noise` falls to zero."""
     optimise_noise: bool = True
-    """Optimise the noise maps too, from random ones, if the generator has any (MobileStyleGAN has none)."""
+    """Optimise the noise maps too, starting from random ones, if the generator has any (MobileStyleGAN has none)."""
     lambda_noise: float = option(1e5, minimum=0, maximum=MAX_WEIGHT)
-    """Weight of the noise maps' autocorrelation, which keeps them noise; the reference projector's value."""
+    """Weight of the noise maps' autocorrelation, which keeps them noise; 1e5 is the reference projector's value."""
     tune_steps: int = option(0, minimum=0, maximum=MAX_STEPS, before=0)
-    """Steps of pivotal tuning after the projection: the generator's weights are bent, for this picture alone, until its
-    visible part is the person's own."""
+    """Steps of pivotal tuning after the projection: the generator's weights are bent, for this picture alone, until it
+    reproduces the visible part."""
     tune_lr: float = option(3e-5, minimum=0, maximum=MAX_RATE, before=3e-5)
-    """Adam's learning rate of the tuning. Ten times as much is PTI's, and tears MobileStyleGAN's mouths."""
+    """Adam's learning rate for the tuning. PTI's is ten times as large, and tears MobileStyleGAN's mouths."""
     tune_locality: float = option(1.0, minimum=0, maximum=MAX_WEIGHT, before=1.0)
-    """Weight of the faces near by, which are to stay as they were."""
+    """Weight of keeping nearby faces as they were."""
     tune_reach: float = option(0.3, minimum=0, maximum=1, before=0.3)
-    """How near: this share of the way from the picture's latents to random faces."""
+    """How far away those nearby faces are: this fraction of the way from the picture's latents to random faces."""
     num_samples: int = option(1, minimum=1, maximum=1000, before=1)
-    """Answers to each picture. Above 1: so many plausible faces, alike where the picture is visible, different where
-    it is hidden. The first is the answer of num_samples=1, and each takes as long."""
+    """Answers per picture. Above 1: so many plausible faces, alike where the face is visible and different where it is
+    hidden. The first is what num_samples=1 gives, and each of the others takes as long."""
     sample_spread: float = option(1.0, minimum=0, maximum=100, before=1.0)
-    """The other answers start from draws of what the visible pixels leave open, and are tied to them by
-    `lambda_anchor`; this multiplies how far they are drawn from the first. 0: all alike."""
+    """The other answers start from random draws of what the visible pixels leave open, and `lambda_anchor` holds them
+    there; this multiplies how far the draws are from the first answer. 0: all alike."""
     shrink_full: bool = True
-    """Take the detail from the full-resolution render, shrunk: sharper. Colours and whatever else is coarser than a
-    pixel or two stay those of the low-resolution head, which is what was fitted. false: the head's picture as it is."""
+    """Take the detail from the full-resolution render, shrunk, which is sharper. Colours and everything else coarser
+    than a pixel or two stay those of the low-resolution head, which is what was fitted. false: the head's picture as it
+    is."""
     render_full: bool = False
-    """Also keep the full-resolution render of the same w_plus, in full/ID.png."""
+    """Also save the full-resolution render of the same w_plus as full/ID.png."""
     precision: str = "auto"
-    """32-true, or bf16-mixed: the convolutions of generator and VGG in bf16, latents and losses in fp32; auto:
-    bf16-mixed where the hardware computes in bf16, else 32-true (whose convolutions PyTorch computes in TF32 on GPUs
-    that can, unless torch.backends.cudnn.allow_tf32 is false)."""
+    """32-true; bf16-mixed: the convolutions of generator and VGG in bf16, latents and losses in fp32; auto: bf16-mixed
+    where the hardware computes in bf16, else 32-true. (With 32-true, PyTorch still uses TF32 for convolutions on GPUs
+    that have it, unless torch.backends.cudnn.allow_tf32 is false.)"""
     compile: bool | str = option("auto", choices=("auto",), influence=Influence.nothing, counted_as=True)
-    """true: compile the step with torch.compile where that works; the first time takes one to three minutes. false: do
-    not. auto: where the steps to come outweigh it, from 2000 on a CPU and 4000 on a GPU. Results differ by rounding."""
+    """true: compile the step with torch.compile if that works here, which takes one to three minutes the first time;
+    false: do not; auto: compile if enough steps lie ahead to make up for it, 2000 on a CPU or 4000 on a GPU. Results
+    differ only by rounding."""
 
 
 class Norm(Enum):
@@ -348,7 +355,7 @@ class Norm(Enum):
 
 
 class AdversarialLoss(Enum):
-    """What a discriminator is trained on, and a generator against it."""
+    """The adversarial loss of discriminator and generator."""
 
     lsgan = "lsgan"
     vanilla = "vanilla"
@@ -371,11 +378,11 @@ class Pix2PixInput(Enum):
 
 @dataclass
 class TrainedMethodConfig(MethodConfig):
-    """What the schemas of methods with weights of their own share."""
+    """What methods with weights of their own share."""
 
     checkpoint: str | None = option(None, path=Place.here)
-    """Evaluate these weights instead of training: "pretrained" (those that ship, if any do), a file or run directory
-    of a training, or a checkpoint of junyanz/pytorch-CycleGAN-and-pix2pix (.pth). null trains."""
+    """Evaluate these weights instead of training: "pretrained" (those that ship, if there are any), the file or run
+    directory of a training, or a checkpoint of junyanz/pytorch-CycleGAN-and-pix2pix (.pth). null trains."""
     ngf: int = option(64, minimum=1, maximum=1024)
     """Channels of the generator's first convolution."""
     ndf: int = option(64, minimum=1, maximum=1024)
@@ -383,9 +390,9 @@ class TrainedMethodConfig(MethodConfig):
     norm: Norm = Norm.instance
     """Normalisation in all networks."""
     discriminator: Discriminator = Discriminator.patch
-    """patch: judge patches; pixel: judge colours of single pixels."""
+    """patch: judge patches; pixel: judge single pixels."""
     discriminator_layers: int = option(3, minimum=1, maximum=8)
-    """Convolutions of stride 2 of the patch discriminator; 3 judge patches of 70 pixels."""
+    """Convolutions of stride 2 in the patch discriminator; with 3, patches have 70 pixels."""
     adversarial_loss: AdversarialLoss = AdversarialLoss.lsgan
     """lsgan, vanilla, or wgangp (with gradient penalty)."""
 
@@ -399,25 +406,26 @@ class Pix2PixConfig(TrainedMethodConfig):
     adversarial_loss: AdversarialLoss = AdversarialLoss.vanilla
     """lsgan, vanilla, or wgangp (with gradient penalty)."""
     depth: int = option(8, minimum=5, maximum=12)
-    """How often the U-Net halves the picture; 8 brings 256 pixels to 1. Pictures must be multiples of 2^depth."""
+    """How often the U-Net halves the picture; 8 takes 256 pixels to 1. Sides must be multiples of 2^depth."""
     dropout: bool = True
-    """Dropout in the U-Net's inner levels during training."""
+    """Use dropout in the U-Net's inner levels during training."""
     lambda_l1: float = option(100.0, minimum=0, maximum=MAX_WEIGHT)
     """Weight of the L1 distance to the clean picture."""
     lambda_perceptual: float = option(0.0, minimum=0, maximum=MAX_WEIGHT)
-    """Weight of the distance of VGG-16 features to the clean picture's, around the hole; the paper has none. Sharper
-    mouths in fewer steps (Johnson et al. 2016; Wang et al. 2018, pix2pixHD)."""
+    """Weight of the distance between VGG-16 features and those of the clean picture, around the hole; the paper has no
+    such term. It gives sharper mouths in fewer steps (Johnson et al. 2016; Wang et al. 2018, pix2pixHD)."""
     window: bool = False
-    """Let the discriminator judge only a window around the hole, half the picture high and five eighths wide; a third
-    of its work. Only with input=visible, where all that is generated lies in it (Iizuka et al. 2017, local
+    """Let the discriminator judge only a window around the hole, half the picture high and five eighths wide, for a
+    third of the work. Only with input=visible, where everything that is generated lies in it (Iizuka et al. 2017, local
     discriminator)."""
     input: Pix2PixInput = Pix2PixInput.visible
-    """masked: the picture as it is, folds of the mask and all, and the generator makes a whole picture (the study);
-    visible: the hole blanked, and the hole itself as a fourth channel, so that no face mask is unfamiliar. The
-    generator then fills the hole only: discriminator and L1 see its picture with the visible part put back."""
+    """masked: the picture as it is, folds of the mask and all, from which the generator makes a whole picture (the
+    study); visible: the picture with the hole blanked, and the hole as a fourth channel, so that no kind of face mask
+    is unfamiliar. The generator then only fills the hole: discriminator and L1 see its picture with the visible part
+    put back."""
     picture_statistics: bool = False
-    """Normalise with each picture's own statistics when unmasking, as the paper does at batch size 1, instead of with
-    the averages gathered in training (norm=batch)."""
+    """norm=batch: normalise with each picture's own statistics when unmasking, as the paper does at batch size 1,
+    instead of with the averages gathered in training."""
 
 
 @dataclass
@@ -425,15 +433,16 @@ class CycleGANConfig(TrainedMethodConfig):
     """Two generators and two discriminators, trained without pairs (Zhu et al. 2017)."""
 
     blocks: int = option(9, minimum=1, maximum=100)
-    """Residual blocks of the generators."""
+    """Residual blocks in each generator."""
     lambda_unmask: float = option(10.0, minimum=0, maximum=MAX_WEIGHT)
     """Weight of the cycle masked -> clean -> masked."""
     lambda_mask: float = option(10.0, minimum=0, maximum=MAX_WEIGHT)
     """Weight of the cycle clean -> masked -> clean."""
     lambda_identity: float = option(0.5, minimum=0, maximum=MAX_WEIGHT)
-    """Weight, relative to the cycles', of leaving pictures alone that are in the target domain already; 0: none."""
+    """Weight, relative to that of the cycles, of leaving a picture alone that is already in the target domain; 0:
+    none."""
     pool_size: int = option(50, minimum=0, maximum=100_000)
-    """Generated pictures kept for the discriminators to see again (Shrivastava et al. 2017); 0: none."""
+    """Generated pictures kept to show to the discriminators again (Shrivastava et al. 2017); 0: none."""
 
 
 class Checkpoint(Enum):
@@ -454,60 +463,60 @@ class LearningRatePolicy(Enum):
 
 @dataclass
 class TrainingConfig(Settings, group="training"):
-    """How methods with weights of their own are trained; other methods ignore it."""
+    """How methods with weights of their own are trained; the others ignore it."""
 
     root: str | None = option(None, path=Place.here)
     """Folder of aligned clean faces to draw face masks on; null trains on the pairs of `data`."""
     limit: int | None = option(None, minimum=1)
     """Train on only the first `limit` faces (in ascending order of id)."""
     resize: int | None = option(None, minimum=16, maximum=4096)
-    """Pictures are brought to this many pixels before they are cropped; null: 286/256 of the crop."""
+    """Resize pictures to this many pixels before cropping them; null: 286/256 of the crop."""
     crop: int | None = option(None, minimum=16, maximum=4096)
-    """Side of the random crops trained on, in pixels; null: `data.resolution`."""
+    """Side of the random crops, in pixels; null: `data.resolution`."""
     flip: bool = True
-    """Mirror half of the pictures."""
+    """Mirror pictures at random, half of the time."""
     num_workers: int = option(1, minimum=0, maximum=256, influence=Influence.nothing)
-    """Processes that decode, draw and augment; 0: the training process itself."""
+    """Processes that decode, draw and augment; 0: the training process does it itself."""
     epochs: int = option(100, minimum=0, maximum=1_000_000)
     """Epochs at the full learning rate."""
     decay_epochs: int = option(100, minimum=0, maximum=1_000_000)
-    """Epochs over which it then falls, with `lr_policy` linear."""
+    """Epochs over which it then falls, with `lr_policy=linear`."""
     max_steps: int | None = option(None, minimum=1, maximum=1_000_000_000)
-    """Take this many steps instead; the learning rate's course is squeezed into them."""
+    """Take this many steps instead of whole epochs; the learning rate's schedule is fitted to them."""
     batch_size: int = option(1, minimum=1, maximum=65_536)
-    """Pictures a step, over all processes together."""
+    """Pictures per step, over all processes together."""
     lr: float = option(2e-4, minimum=0, maximum=MAX_RATE)
     """Adam's learning rate."""
     lr_policy: LearningRatePolicy = LearningRatePolicy.linear
     """constant; linear: constant, then linearly to zero; cosine: to zero over all epochs; step: times 0.1
     every `lr_step_epochs`."""
     lr_step_epochs: int = option(50, minimum=1, maximum=1_000_000)
-    """Epochs between two falls of the step policy."""
+    """Epochs between two drops, with `lr_policy=step`."""
     beta1: float = option(0.5, minimum=0, below=1)
     """Adam's decay of the first moment."""
     beta2: float = option(0.999, minimum=0, below=1)
     """Adam's decay of the second moment."""
     clip_gradients: float | None = option(None, above=0, maximum=1e9)
-    """Scale every network's gradients down to this norm where they exceed it."""
+    """Scale each network's gradients down to this norm if they exceed it; null: never."""
     ema_decay: float | None = option(None, minimum=0, below=1)
-    """Evaluate a moving average of the generator with this decay a step (less in the first steps), instead of its last
-    state."""
+    """Evaluate a moving average of the generator instead of its last state, with this decay per step (less in the first
+    steps); null: its last state."""
     precision: str = "auto"
     """32-true, bf16-mixed, 64-true; auto: bf16-mixed where the hardware computes in bf16, else 32-true."""
     compile: bool = False
-    """Compile the networks with torch.compile where a C++ compiler is found; pays in trainings of many minutes."""
+    """Compile the networks with torch.compile if there is a C++ compiler; pays off in trainings of many minutes."""
     log_every: int = option(20, minimum=1, influence=Influence.nothing)
-    """Steps between two points of the loss curves."""
+    """Steps between two points of a loss curve."""
     validate_every: int = option(500, minimum=1)
     """Steps between two validations."""
     validation_pictures: int = option(12, minimum=0)
-    """Pictures a validation looks at, from the val part; 0: no validation."""
+    """Pictures per validation, from the val part; 0: no validation."""
     monitor: str = "hole/lpips"
-    """The metric of the validation by which the best checkpoint is chosen."""
+    """The validation metric that decides which checkpoint is best."""
     checkpoint_every: int = option(500, minimum=1, influence=Influence.nothing)
-    """Steps between two checkpoints a killed run resumes from."""
+    """Steps between two checkpoints; a killed run resumes from the last."""
     keep: Checkpoint = Checkpoint.best
-    """best or last: the checkpoint the run evaluates in the end."""
+    """best or last: which checkpoint the run evaluates at the end."""
 
 
 @dataclass
@@ -517,15 +526,16 @@ class SubmititConfig(Settings, group="hydra.launcher"):
     _target_: str = MISSING
     """The launcher, one of `hydra_plugins.unmask_launchers`."""
     submitit_folder: str = "${hydra.sweep.dir}/.submitit/%j"
-    """Where each job's log is; %j is its id."""
+    """Folder of each job's log; %j is the job's id."""
     name: str = "unmask"
-    """The jobs' name."""
+    """Name of the jobs."""
     timeout_min: int = option(240, minimum=1, maximum=525_600)
     """Minutes a job may take."""
     max_num_timeout: int = option(3, minimum=0, maximum=10_000)
-    """A job that takes longer is started again this many times, and goes on with the pictures it did not finish."""
+    """A job that runs out of time is restarted up to this many times, and goes on with the pictures it did not
+    finish."""
     gpus_per_node: int | None = option(1, minimum=0, maximum=64)
-    """GPUs a job sees; null: none. unmask_local shows the same ones to every job."""
+    """GPUs per job; null: none. With unmask_local all jobs see the same ones."""
 
 
 @dataclass
@@ -535,21 +545,21 @@ class SlurmConfig(SubmititConfig):
     partition: str | None = None
     """null: the cluster's default."""
     cpus_per_task: int = option(4, minimum=1, maximum=4096)
-    """Processor cores a job gets."""
+    """CPU cores per job."""
     mem_gb: float = option(16, above=0, maximum=1e6)
-    """Memory a job gets, in GB."""
+    """Memory per job, in GB."""
     array_parallelism: int = option(16, minimum=1, maximum=100_000)
-    """At most this many jobs at the same time."""
+    """At most this many jobs run at the same time."""
     account: str | None = None
-    """What is charged, where the cluster wants to know."""
+    """The account to charge, if the cluster asks for one."""
     qos: str | None = None
     """Quality of service."""
     constraint: str | None = None
-    """Features the machines must have."""
+    """Features that the nodes must have."""
     signal_delay_s: int = option(120, minimum=1, maximum=86_400)
-    """Seconds between the signal that time is running out and the end."""
+    """Seconds between the warning that time is running out and the end."""
     setup: list[str] | None = None
-    """Shell commands before each job, such as `module load`."""
+    """Shell commands to run before each job, such as `module load`."""
     additional_parameters: dict[str, Any] = field(default_factory=dict)
     """Any other option of sbatch."""
 
@@ -561,7 +571,7 @@ class JoblibConfig(Settings, group="hydra.launcher"):
     _target_: str = MISSING
     """The launcher, one of `hydra_plugins.unmask_launchers`."""
     n_jobs: int = option(2, minimum=-1, maximum=4096)
-    """Jobs at the same time; -1: one per processor core. They share memory and GPU."""
+    """Jobs at the same time; -1: one per CPU core. They share memory and GPU."""
     verbose: int = option(0, minimum=0, maximum=1000)
     """joblib's own progress messages, if greater than zero."""
 
@@ -579,18 +589,18 @@ class RunConfig(Settings, group=""):
     experiment: str | None = None
     """Name of the experiment this run belongs to, set by the files in configs/experiment."""
     seed: int = option(0, minimum=0, maximum=MAX_SEED)
-    """Every random choice derives from it."""
+    """Every random choice derives from it; the same seed gives the same result."""
     device: str = option("auto", influence=Influence.nothing)
     """auto (cuda, then mps, then cpu), cpu, cuda, cuda:1, mps."""
     devices: int = option(1, minimum=1, maximum=1024, influence=Influence.processes)
-    """Processes on each machine, each with a device of its own (cpu: with a part of the cores). A training divides its
-    batches among them, and the evaluation the pictures; the results are those of one."""
+    """Processes on each machine, each with a device of its own (on a CPU, with part of the cores). They divide the
+    batches of a training and the pictures of an evaluation among them; the results are those of a single process."""
     num_nodes: int = option(1, minimum=1, maximum=4096, influence=Influence.processes)
-    """Machines, which share the disk; start the command on each with torchrun or srun, and name `hydra.run.dir`."""
+    """Machines, which must share a disk; start the command on each with torchrun or srun, and give `hydra.run.dir`."""
     progress: bool = option(True, influence=Influence.nothing)
     """Show progress bars."""
     wait: bool = option(False, influence=Influence.nothing)
-    """Wait for another program that works in the same directory, instead of leaving it alone and ending."""
+    """Wait for another program that is working in the same directory, instead of stopping."""
 
 
 def register() -> None:

@@ -58,7 +58,7 @@ class Method(nn.Module, ABC):
     """A way of unmasking faces.
 
     Adding one: a final subclass, a schema in `unmask.config` and a YAML file in configs/method whose ``_target_``
-    names the class. README, "Adding a method", walks through it.
+    names the class. docs/adding-a-method.md walks through it.
     """
 
     @classmethod

@@ -207,5 +207,5 @@ def test_ctrl_c_leaves_the_jobs_to_the_cluster(
     assert answer.code == 130, answer.err
     (running,) = (job for job, told in states().items() if told == "RUNNING")
     array = running.split("_")[0]
-    assert f"1 jobs go on ({running}): `squeue -j {array}` shows them, `scancel {array}` ends them" in answer.err
+    assert f"1 jobs keep running ({running}): `squeue -j {array}` shows them, `scancel {array}` ends them" in answer.err
     subprocess.run(["scancel", array], check=True)

@@ -193,7 +193,7 @@ class SlurmLauncher(SubmititLauncher):
         look, end = f"`squeue -j {array}`", f"`scancel {array}`"
         leave(
             130,
-            f"Interrupted; {len(left)} jobs go on ({', '.join(left)}): {look} shows them, {end} ends them. "
+            f"Interrupted; {len(left)} jobs keep running ({', '.join(left)}): {look} shows them, {end} ends them. "
             "Once they have ended, the same command writes the summary and runs those that did not finish.",
         )
 
@@ -261,7 +261,7 @@ class JoblibLauncher(JobProcesses):
         except BrokenExecutor:
             # One dead process takes the pool along, without a word on whose it was. Alone, a job that dies is known,
             # and one that only lacked memory beside the others has it. Jobs that are complete say so and end.
-            log.warning("A process was killed or crashed: the jobs go on one at a time.")
+            log.warning("A process was killed or crashed: the other jobs run one at a time.")
         return [self.run_alone(overrides, number) for number, overrides in enumerate(job_overrides, first)]
 
     def run_alone(self, overrides: Sequence[str], number: int) -> JobReturn:

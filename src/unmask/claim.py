@@ -54,8 +54,8 @@ def claimed(folder: Path, *, wait: bool) -> Iterator[None]:
     while (other := _take(lock, folder)) is not None:
         if not wait:
             raise InUseError(
-                f"{folder} is in use by {_described(other)}. Wait until it has ended (wait=true does), or choose "
-                f"another hydra.run.dir. (One that ended without a word is forgotten after {GONE_AFTER_S:.0f} s.)"
+                f"{folder} is in use by {_described(other)}. Wait until it ends (wait=true does that), or choose "
+                f"another hydra.run.dir. (A program that died without a word is forgotten after {GONE_AFTER_S:.0f} s.)"
             )
         if not told:
             log.info("%s is in use by %s: waiting", folder, _described(other))

@@ -20,7 +20,7 @@ def config_dir() -> Path:
     for candidate in (PACKAGE / "configs", CHECKOUT / "configs"):
         if (candidate / "run.yaml").is_file():
             return candidate
-    raise UnmaskError(f"{PACKAGE}: the configuration files are missing; install the package again.")
+    raise UnmaskError(f"{PACKAGE}: the configuration files are missing; reinstall the package.")
 
 
 def sample_root() -> str:

@@ -60,7 +60,7 @@ def convert(options: Options) -> None:
     """
     console = get_console()
     if Path(options.source).expanduser().resolve() == options.out.resolve():
-        raise UnmaskError(f"{options.out}: the file to be read; name another to be written.")
+        raise UnmaskError(f"{options.out}: the file to be read; give the output another name.")
     checkpoint = open_checkpoint(options.source, options.network)
     write(checkpoint, options.out)
     console.print(summary(checkpoint))
@@ -109,9 +109,9 @@ def parse(arguments: Sequence[str] | None) -> Options:
     parser = argparse.ArgumentParser(
         prog="python -m unmask.convert", description="Convert a StyleGAN2 checkpoint to safetensors and JSON."
     )
-    parser.add_argument("source", metavar="IN", help=".pkl of NVlabs, .pt of rosinality; path or URL")
+    parser.add_argument("source", metavar="IN", help="NVlabs' .pkl or rosinality's .pt; path or URL")
     parser.add_argument(
-        "out", type=_out, metavar="OUT", help=f"file to write; {SUFFIX} is added, and OUT.json written beside"
+        "out", type=_out, metavar="OUT", help=f"file to write; {SUFFIX} is added, and OUT.json goes beside it"
     )
     parser.add_argument(
         "--network", choices=[network.value for network in GeneratorNetwork], default=GeneratorNetwork.g_ema.value,
@@ -124,7 +124,7 @@ def parse(arguments: Sequence[str] | None) -> Options:
 def _out(text: str) -> Path:
     out = Path(text).expanduser()
     if not out.name:
-        raise argparse.ArgumentTypeError(f"{text!r} is no name of a file")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a file name")
     return out if out.suffix == SUFFIX else out.with_name(f"{out.name}{SUFFIX}")
 
 

@@ -38,8 +38,8 @@ def write_environment(path: Path, device: torch.device) -> None:
     if earlier and any(earlier[-1].get(name) != facts[name] for name in CODE):
         before, now = (" ".join(str(of.get(name)) for name in CODE) for of in (earlier[-1], facts))
         log.warning(
-            "This run was begun with other code (unmask %s; now %s). What is there already stays as it is: for results "
-            "of one version, remove %s and start again.",
+            "This run was started with other code (unmask %s; now %s). What is finished stays as it is. For results of "
+            "a single version, remove %s and start again.",
             before,
             now,
             path.parent,
@@ -55,7 +55,7 @@ def earlier_facts(path: Path) -> list[dict[str, Any]]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError, AttributeError, TypeError) as error:
-        log.warning("%s: what the run was begun with is not known (%s).", path, error)
+        log.warning("%s: what the run was started with is not known (%s).", path, error)
         return []
 
 

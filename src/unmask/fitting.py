@@ -81,7 +81,7 @@ def train(
     check_size(augmentation.crop, method.stride, "training.crop")
     shown = data.validation_dataset(*of_run, exclude=exclude, progress=progress)
     if not len(shown):
-        log.info("No validation: the val part is empty, so the best weights are the last.")
+        log.info("No validation, since the val part is empty; the last weights count as the best.")
 
     def validate(step: int) -> float:
         return evaluation.validate(

@@ -23,7 +23,5 @@ def explain(error: BaseException, folder: Path) -> str | None:
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         return f"{FULL} ({error.filename or folder}). Make room."
     if isinstance(error, OSError) and error.errno in NOT_ALLOWED:
-        return (
-            f"{error.filename or folder} may not be written or read ({error.strerror}). Change that, or name another."
-        )
+        return f"{error.filename or folder} may not be written or read ({error.strerror}). Change that, or use another."
     return None

@@ -64,9 +64,9 @@ def _closed_folder(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_folder_that_cannot_be_read_is_named(tree: Path) -> None:
     (tree / "cmfd" / "closed").mkdir()
     _, report = find_pairs(DataConfig(root=str(tree)), PAINTED)
-    assert "1 folders that cannot be read:\n  " in report.summary()
-    assert "closed: cannot be looked into (Permission denied)" in report.summary()
-    with pytest.raises(UnmaskError, match=r"closed: cannot be looked into.*data\.strict=true"):
+    assert "1 folders that cannot be opened:\n  " in report.summary()
+    assert "closed: cannot be opened (Permission denied)" in report.summary()
+    with pytest.raises(UnmaskError, match=r"closed: cannot be opened.*data\.strict=true"):
         find_pairs(DataConfig(root=str(tree), strict=True), PAINTED)
     with pytest.raises(UnmaskError, match=r"data\.strict=true"):
         training_source(
@@ -98,7 +98,7 @@ def test_what_else_a_folder_holds_is_counted_by_suffix(tree: Path) -> None:
     for name in ("notes.txt", "more.txt", "x.npy", "README"):
         (tree / "cmfd" / name).touch()
     _, report = find_pairs(DataConfig(root=str(tree)), PAINTED)
-    assert f"no pictures, left out: {tree / 'cmfd'}: 2 .txt, 1 without a suffix, 1 .npy" in report.summary()
+    assert f"not pictures, ignored: {tree / 'cmfd'}: 2 .txt, 1 without a suffix, 1 .npy" in report.summary()
 
 
 def test_a_folder_without_a_usable_file_says_what_it_holds(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_auto_takes_what_is_painted_and_says_what_it_doubts(tmp_path: Path, num_
     painted = load_dataset(config(tmp_path, ids=[IDS[0], *IDS[2:]]), PAINTED)
     dataset = load_dataset(config(tmp_path), AUTO)
     assert dataset.report.automatic == ("00011",)
-    assert "1 occlusions to be found by the network" in dataset.report.summary()
+    assert "1 occlusions still to be found by the network" in dataset.report.summary()
     loaded = batches(dataset, 2, num_workers)
     found = list(loaded)
     assert torch.equal(found[0][0].occlusion, painted[0].occlusion)
@@ -159,7 +159,7 @@ def test_auto_takes_what_is_painted_and_says_what_it_doubts(tmp_path: Path, num_
     assert found[0][0].doubts == found[1].doubts == ()
     assert [doubt.id for doubt in loaded.doubts] == ["00011"]
     assert "No face mask was found" in loaded.doubts[0].reason
-    assert loaded.report.summary().endswith(f"1 with a doubt:\n  00011: {loaded.doubts[0].reason}")
+    assert loaded.report.summary().endswith(f"1 to look at:\n  00011: {loaded.doubts[0].reason}")
 
 
 def test_auto_needs_masked_pictures_alone_and_paint_can_be_left_aside(tmp_path: Path) -> None:

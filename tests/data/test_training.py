@@ -263,7 +263,7 @@ def test_a_picture_that_cannot_be_read_ends_the_training(tmp_path: Path, pairing
     source = training_source(DataConfig(root=str(tmp_path), **ALL_TRAIN), PAINTED, TRAINING, exclude=frozenset())
     for path in tmp_path.glob("ffhq/*/*.png"):
         path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(UnmaskError, match=r"ffhq/00000/0000\d\.png.*mend the file"):
+    with pytest.raises(UnmaskError, match=r"ffhq/00000/0000\d\.png.*repair the file"):
         take(1, source, pairing=pairing, num_workers=num_workers)
     assert multiprocessing.active_children() == []
 

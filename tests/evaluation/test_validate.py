@@ -86,5 +86,5 @@ def test_a_costly_metric_is_measured_where_it_is_monitored(monitor: str) -> None
 
 
 def test_an_unknown_metric_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UnmaskError, match=r"hole/beauty is no metric.*hole/lpips"):
+    with pytest.raises(UnmaskError, match=r"hole/beauty is not a metric.*hole/lpips"):
         validate(darken, [], occlusion=OCCLUSION, monitor="hole/beauty", run_log=NullRunLog(), step=0)

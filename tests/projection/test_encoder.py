@@ -77,5 +77,5 @@ def test_another_file_is_refused_by_name(network: LatentEncoder, tmp_path: Path)
     with pytest.raises(UnmaskError, match="not a latent encoder"):
         LatentEncoder.load(path, 7, 8)
     network.save(path, {})
-    with pytest.raises(UnmaskError, match="7 w of 8, but this one has 23 of 512"):
+    with pytest.raises(UnmaskError, match="7 w of 8 numbers, but this one has 23 of 512"):
         LatentEncoder.load(path, 23, 512)

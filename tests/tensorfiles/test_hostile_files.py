@@ -173,14 +173,14 @@ def header_of(tensors: dict[str, torch.Tensor], change: Callable[[dict[str, Any]
     ("content", "problem"),
     [
         (b"", "does not begin"),
-        (struct.pack("<Q", 10) + b"{", "no JSON"),
-        (struct.pack("<Q", 100_000) + b"{" + b"[" * 99_999, "no JSON"),
-        (struct.pack("<Q", 3) + b"{\xff}", "no text"),
+        (struct.pack("<Q", 10) + b"{", "not JSON"),
+        (struct.pack("<Q", 100_000) + b"{" + b"[" * 99_999, "not JSON"),
+        (struct.pack("<Q", 3) + b"{\xff}", "not text"),
         (header_of({"a": torch.ones(2)}, lambda header: header["a"].update(dtype="F4")), "'a' of the type 'F4'"),
         (header_of({"a": torch.ones(2)}, lambda header: {"a": 3}), "'a' of the type None"),
         (saved_safetensors({"a": torch.ones(2)})[:-1], ""),
     ],
-    ids=["empty", "cut", "nested", "no text", "F4", "no facts", "short"],
+    ids=["empty", "cut", "nested", "not text", "F4", "no facts", "short"],
 )
 def test_safetensors_that_are_none(content: bytes, problem: str, tmp_path: Path) -> None:
     (tmp_path / "a.safetensors").write_bytes(content)

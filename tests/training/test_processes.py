@@ -71,7 +71,7 @@ def test_a_killed_training_ends_with_the_same_bits(unmask_cli: Cli, tmp_path: Pa
     assert 0 < reached < steps
     succeed(unmask_cli(*COMMON, *settings, "hydra.run.dir=killed"))
     succeed(unmask_cli(*COMMON, *settings, "hydra.run.dir=whole"))
-    assert f"Going on after step {reached}" in (tmp_path / "killed" / "run.log").read_text()
+    assert f"Resuming after step {reached}" in (tmp_path / "killed" / "run.log").read_text()
     for kind in ("best", "last"):
         file = Path("checkpoints") / f"{kind}.safetensors"
         assert (tmp_path / "killed" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()

@@ -207,7 +207,7 @@ def test_a_busy_server_is_asked_again(server: Server, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("code", "words"), [(404, "404 Not Found"), (403, "403 Forbidden")])
 def test_an_answer_that_will_not_change(server: Server, tmp_path: Path, code: int, words: str) -> None:
     server.failures = [code]
-    with pytest.raises(UnmaskError, match=rf"{server.url()}: the server answers {words}\. Look whether the address"):
+    with pytest.raises(UnmaskError, match=rf"{server.url()}: the server answers {words}\. Check that the address"):
         fetch(server.url(), tmp_path, progress=False)
     assert len(server.asked) == 1
     assert left(tmp_path) == set()

@@ -65,7 +65,7 @@ def read_cache(path: Path) -> Known:
                 return {}
             names, states, points = file["names"], file["states"], file["points"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        log.warning("%s is damaged (%s); the landmarks are looked for again.", path, error)
+        log.warning("%s is damaged (%s); finding the landmarks again.", path, error)
         return {}
     return {
         FileState(str(name), int(size), int(mtime_ns)): None if np.isnan(one).any() else one

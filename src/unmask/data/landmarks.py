@@ -103,7 +103,7 @@ def locate_faces(root: Path, files: Mapping[str, Path], *, progress: bool, find:
                 unreadable |= _search(files, missing, known, keep, find, progress)
         except OSError as error:
             raise UnmaskError(
-                f"{keep.parent}: landmarks cannot be kept there ({error}). "
+                f"{keep.parent}: landmarks cannot be stored there ({error}). "
                 "Make room, or set UNMASK_CACHE to another folder."
             ) from error
     located = {id: known[state] for id, state in states.items() if id not in unreadable}

@@ -79,7 +79,7 @@ def _batches(loader: DataLoader[TrainingBatch | Failure]) -> Generator[TrainingB
     try:
         for attempt in attempts:
             if isinstance(attempt, Failure):
-                raise UnmaskError(f"{attempt.reason} Met at {attempt.id} in training: mend the file, or remove it.")
+                raise UnmaskError(f"{attempt.reason} Met at {attempt.id} in training: repair the file, or remove it.")
             for failure in attempt.replaced:
                 if failure.id not in told:
                     told.add(failure.id)

@@ -129,12 +129,14 @@ def _folder(root: Path, given: str | None, key: str, names: tuple[str, ...]) -> 
     if given is not None:
         folder = root / Path(given).expanduser()
         if not folder.is_dir():
-            raise UnmaskError(f"{key}={given}: no such folder ({folder}). Give it absolute or below data.root.")
+            raise UnmaskError(
+                f"{key}={given}: no such folder ({folder}). Give an absolute path, or one below data.root."
+            )
         return folder
     try:
         below = {entry.name.lower(): entry for entry in sorted(root.iterdir(), reverse=True) if entry.is_dir()}
     except OSError as error:
-        raise UnmaskError(f"{root}: cannot be looked into ({error.strerror}).") from error
+        raise UnmaskError(f"{root}: cannot be opened ({error.strerror}).") from error
     return next((below[name] for name in names if name in below), None)
 
 
@@ -152,7 +154,7 @@ def _choose(usable: list[str], data: DataConfig) -> list[str]:
         wanted = {id if id in usable else id.zfill(5) for id in named}
         unknown = sorted(wanted - set(usable))
         if unknown:
-            raise UnmaskError(f"data.ids: {', '.join(unknown)} not among the {len(usable)} pictures that were paired.")
+            raise UnmaskError(f"data.ids: {', '.join(unknown)} not among the {len(usable)} paired pictures.")
         chosen = [id for id in usable if id in wanted]
     chosen = select(
         chosen,
@@ -165,7 +167,7 @@ def _choose(usable: list[str], data: DataConfig) -> list[str]:
         chosen = chosen[: data.limit]
     if not chosen:
         raise UnmaskError(
-            f"No picture left of {len(usable)} paired ones: data.split={data.split.value} is empty with "
+            f"None of the {len(usable)} pairs is left: data.split={data.split.value} is empty with "
             f"data.val_fraction={data.val_fraction} data.test_fraction={data.test_fraction}."
         )
     return chosen

@@ -78,13 +78,13 @@ class PairingReport(Report):
             ("masked without clean", self.missing_clean),
             ("clean without masked", self.missing_masked),
             ("without occlusion", self.missing_occlusion),
-            ("second file of an id, ignored", tuple(str(path) for path in self.duplicates)),
+            ("further files of an id, ignored", tuple(str(path) for path in self.duplicates)),
         ):
             if names:
                 lines.append(f"{len(names)} {what}: {_named(names)}")
         lines += _besides(self.unreadable, self.others)
         if self.automatic:
-            lines.append(f"{len(self.automatic)} occlusions to be found by the network (occlusion=auto)")
+            lines.append(f"{len(self.automatic)} occlusions still to be found by the network (occlusion=auto)")
         return "\n".join([*lines, *_skipped(self.undecodable), *_doubtful(self.doubts)])
 
 
@@ -126,7 +126,7 @@ class DrawingReport(Report):
             lines.append(f"{len(ids)} left out, {reason}: {_named(ids)}")
         if self.duplicates:
             files = tuple(str(path) for path in self.duplicates)
-            lines.append(f"{len(files)} second file of an id, ignored: {_named(files)}")
+            lines.append(f"{len(files)} further files of an id, ignored: {_named(files)}")
         lines += _besides(self.unreadable, self.others)
         return "\n".join([*lines, *_skipped(self.undecodable)])
 
@@ -138,9 +138,9 @@ def _named(names: tuple[str, ...]) -> str:
 
 def _besides(unreadable: tuple[Failure, ...], others: tuple[str, ...]) -> list[str]:
     """Lines about what else the folders hold."""
-    lines = [f"{len(unreadable)} folders that cannot be read:"] if unreadable else []
+    lines = [f"{len(unreadable)} folders that cannot be opened:"] if unreadable else []
     lines += [f"  {failure.reason}" for failure in unreadable]
-    return [*lines, *(f"no pictures, left out: {one}" for one in others)]
+    return [*lines, *(f"not pictures, ignored: {one}" for one in others)]
 
 
 def _skipped(failures: tuple[Failure, ...]) -> list[str]:
@@ -154,4 +154,4 @@ def _doubtful(doubts: tuple[Doubt, ...]) -> list[str]:
     """The same for each picture that somebody should look at."""
     if not doubts:
         return []
-    return [f"{len(doubts)} with a doubt:", *(f"  {doubt.id}: {doubt.reason}" for doubt in doubts)]
+    return [f"{len(doubts)} to look at:", *(f"  {doubt.id}: {doubt.reason}" for doubt in doubts)]

@@ -49,7 +49,7 @@ class Scan:
         if self.others:
             found.append(kinds(self.others))
         if self.unreadable:
-            found.append(f"{len(self.unreadable)} folders that cannot be read ({self.unreadable[0].id})")
+            found.append(f"{len(self.unreadable)} folders that cannot be opened ({self.unreadable[0].id})")
         return f"It holds {', '.join(found) or 'nothing'}."
 
 
@@ -89,7 +89,7 @@ def _walk(folder: Path, unreadable: list[Failure]) -> Iterator[Path]:
     """Every file below `folder`, ascending, but hidden ones; links are followed, each folder is entered once."""
 
     def refused(error: OSError) -> None:
-        unreadable.append(Failure(str(error.filename), f"{error.filename}: cannot be looked into ({error.strerror})."))
+        unreadable.append(Failure(str(error.filename), f"{error.filename}: cannot be opened ({error.strerror})."))
 
     entered: set[str] = set()
     for directory, below, names in os.walk(folder, followlinks=True, onerror=refused):

@@ -49,7 +49,7 @@ def training_source(
         source = _drawn(training.root, data, occlusion, choice, resolution, progress)
     if not source.ids:
         raise UnmaskError(
-            f"No face left to learn from, without the {len(exclude)} that are evaluated and the val part. Evaluate "
+            f"No face left to learn from, apart from the {len(exclude)} that are evaluated and the val part. Evaluate "
             "fewer (data.split=test), lower data.test_fraction or data.val_fraction, or give clean faces of other "
             f"people (training.root). {source.report.summary()}"
         )

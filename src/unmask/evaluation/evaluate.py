@@ -82,7 +82,7 @@ def evaluate(
         outputs = RunOutputs.open(output_dir, run.config_hash)
         earlier = Part(outputs.finished(), peak_memory_mb=peak_memory_mb(processes.device))
         if earlier.records:
-            logger.info("Going on: %d pictures are finished in %s.", len(earlier.records), output_dir)
+            logger.info("Resuming: %d pictures are finished in %s.", len(earlier.records), output_dir)
         outputs.write_summary(result(earlier, complete=False).to_json())
     finished = frozenset(processes.broadcast([record.id for record in earlier.records]))
     if not processes.first:
@@ -171,4 +171,4 @@ def _leave_incomplete(write: Callable[[], None]) -> None:
     try:
         write()
     except (UnmaskError, OSError) as error:
-        logger.error("The run directory could not be brought up to date: %s", error)
+        logger.error("The run directory could not be updated: %s", error)

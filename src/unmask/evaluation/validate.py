@@ -70,4 +70,4 @@ def validate(
 def check_monitor(monitor: str) -> None:
     """Raise an UnmaskError unless `monitor` is a metric."""
     if monitor not in NAMES:
-        raise UnmaskError(f"training.monitor={monitor} is no metric; choose from {', '.join(NAMES)}.")
+        raise UnmaskError(f"training.monitor={monitor} is not a metric; choose from {', '.join(NAMES)}.")

@@ -191,7 +191,7 @@ def load_networks(checkpoint: Path | None) -> tuple[Mapping, Synthesis]:
     except (*UNREADABLE, RuntimeError) as error:
         name = checkpoint or "mobilestylegan-ffhq"
         raise UnmaskError(
-            f"{name}: not MobileStyleGAN weights ({error}); leave generator.checkpoint=null for the known ones."
+            f"{name}: not MobileStyleGAN weights ({error}); generator.checkpoint=null takes those of unmask.weights."
         ) from error
     networks.requires_grad_(False).eval()
     mapping, synthesis = networks["mapping"], networks["synthesis"]

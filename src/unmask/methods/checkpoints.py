@@ -104,14 +104,14 @@ def read(path: Path) -> tuple[dict[str, Tensor], str | None]:
             tensors, metadata = read_safetensors(path)
             facts = parsed(metadata.get(METADATA, "{}"))
             if not isinstance(facts, dict):
-                raise Damaged("its description is no table")
+                raise Damaged("its description is not a table")
             checked_weights(tensors)
             method = facts.get("method")
             return tensors, method if isinstance(method, str) else None
         content = unwrapped(read_torch_file(path))
         if not is_state(content):
             raise UnmaskError(
-                f"{path}: holds {_held(content)}, not a network's tensors by name; give a generator's file, as "
+                f"{path}: holds {_held(content)}, not a network's tensors by name; give a generator's file, such as "
                 "latest_net_G.pth."
             )
         checked_weights(content)

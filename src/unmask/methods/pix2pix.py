@@ -36,7 +36,9 @@ class Pix2Pix(TrainedMethod):
         """
         super().__init__()
         if config.window and config.input is Pix2PixInput.masked:
-            raise UnmaskError("method.window=true needs method.input=visible: elsewhere nothing would be judged.")
+            raise UnmaskError(
+                "method.window=true needs method.input=visible: what is generated outside the window would go unjudged."
+            )
         self.config = config
         self.stride = 2**config.depth
         channels = 4 if config.input is Pix2PixInput.visible else 3

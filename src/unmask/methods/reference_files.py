@@ -37,7 +37,7 @@ class Described:
         given = {} if self.settings[""] != config.name else self.settings
         other = {k: v for k, v in self.settings.items() if k not in given or _given(config, k) != v}
         if not other:
-            return f"Its settings fit {self.kind}, but its tensors are not those of one: is the file another program's?"
+            return f"Its settings fit {self.kind}, but its tensors are not those of one: another program's file?"
         return f"It holds {self.kind}: {' '.join(f'method{name}={value}' for name, value in other.items())}."
 
 

@@ -63,7 +63,7 @@ class StyleGANProjection(Method):
         to minimise."""
         super().__init__()
         if config.lambda_pixel <= 0 and config.lambda_perceptual <= 0:
-            raise UnmaskError("method.lambda_pixel and method.lambda_perceptual are both 0; set one above it.")
+            raise UnmaskError("method.lambda_pixel and method.lambda_perceptual are both 0; set one of them above 0.")
         if config.lambda_identity > 0 and not config.use_occlusion:
             raise UnmaskError(
                 "method.lambda_identity needs to know what is hidden: set method.lambda_identity=0 or "

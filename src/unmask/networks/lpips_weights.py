@@ -22,8 +22,8 @@ def lpips_channel_weights(layers: tuple[str, ...]) -> tuple[Tensor, ...]:
     unknown = [layer for layer in layers if layer not in LPIPS_LAYERS]
     if unknown:
         raise UnmaskError(
-            f"method.lpips_weights: LPIPS has none for {', '.join(unknown)}; set method.perceptual_layers to some of "
-            f"{', '.join(LPIPS_LAYERS)}, or method.lpips_weights=false."
+            f"method.lpips_weights: LPIPS has no weights for {', '.join(unknown)}; set method.perceptual_layers to "
+            f"some of {', '.join(LPIPS_LAYERS)}, or method.lpips_weights=false."
         )
     with as_file(files("lpips") / "weights" / "v0.1" / "vgg.pth") as path:
         state = read_torch_file(path)

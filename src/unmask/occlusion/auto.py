@@ -39,7 +39,7 @@ class AutoOcclusion(OcclusionFinder):
         try:
             face = locate(masked)
         except UnmaskError as error:
-            return FoundOcclusion(occlusion, f"The found face mask could not be compared with landmarks: {error}")
+            return FoundOcclusion(occlusion, f"The face mask could not be compared with the face's landmarks: {error}")
         return FoundOcclusion(occlusion, doubt_about(region, probability, face))
 
 

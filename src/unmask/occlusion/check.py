@@ -28,20 +28,20 @@ def doubt_about(region: np.ndarray, probability: np.ndarray, face: LowerFace | N
     if width > UNSURE:
         return f"The network is unsure where the face mask ends (within {width:.0f} pixels at 256)."
     if face is None:
-        return "A face mask was found, but no face whose landmarks it could be compared with."
+        return "A face mask was found, but no face with landmarks to compare it with."
     expected = fill(face.outline, len(region))
     if not expected.any():
         return "A face mask was found, but the face's landmarks lie outside the picture."
     size = region.sum() / expected.sum()
     if not SIZES[0] <= size <= SIZES[1]:
-        return f"The found face mask has {size:.0%} of the size that the face's landmarks let expect."
+        return f"The face mask that was found has {size:.0%} of the size that the face's landmarks suggest."
     covered = _covered(region, face.mouth)
     if covered < LEAST_MOUTH:
-        return f"The found face mask covers only {covered:.0%} of the mouth: worn too low, or not found whole."
+        return f"The face mask that was found covers only {covered:.0%} of the mouth: worn too low, or found in part."
     agreement = (region & expected).sum() / (region | expected).sum()
     if agreement < LEAST_AGREEMENT:
         return (
-            f"The found face mask lies elsewhere than the face's landmarks let expect "
+            f"The face mask that was found is not where the face's landmarks suggest "
             f"(intersection over union {agreement:.2f})."
         )
     return None

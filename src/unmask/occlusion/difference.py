@@ -76,7 +76,7 @@ def difference_occlusion(masked: Tensor, clean: Tensor) -> Tensor:
     if share < LEAST_SHARE:
         raise UnmaskError("The clean and the masked picture differ in no region of the size of a face mask.")
     if share > MOST_SHARE:
-        raise UnmaskError(f"The clean and the masked picture differ in {share:.0%} of their pixels: not a pair?")
+        raise UnmaskError(f"The clean and the masked picture differ in {share:.0%} of their pixels: are they a pair?")
     return torch.from_numpy(found.astype(np.float32))[None]
 
 

@@ -41,7 +41,7 @@ class PaintedOcclusion(OcclusionFinder):
             way_out = "occlusion.invert=false" if self.invert else "occlusion.invert=true"
             raise UnmaskError(
                 f"{self.files[id]}: the map marks what is visible, {region.mean():.0%} of the picture, and leaves the "
-                f"mouth out. If all maps are so, set {way_out}."
+                f"mouth out. If all maps are like this, set {way_out}."
             )
         return FoundOcclusion(occlusion, doubt_about_map(region))
 

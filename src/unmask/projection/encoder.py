@@ -117,8 +117,8 @@ class LatentEncoder(nn.Module):
             raise UnmaskError(f"{path}: not a latent encoder ({error}); see scripts/train_encoder.py.") from error
         if (network.num_ws, len(network.axes)) != (num_ws, w_dim):
             raise UnmaskError(
-                f"{path}: made for a generator with {network.num_ws} w of {len(network.axes)}, but this one has "
-                f"{num_ws} of {w_dim}."
+                f"{path}: made for a generator with {network.num_ws} w of {len(network.axes)} numbers, but this one "
+                f"has {num_ws} of {w_dim}."
             )
         return network.eval().requires_grad_(False)
 

@@ -55,7 +55,7 @@ def parsed(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Damaged(f"its description is no JSON ({type(error).__name__})") from error
+        raise Damaged(f"its description is not JSON ({type(error).__name__})") from error
 
 
 def _header(path: Path) -> dict[str, Any]:
@@ -68,8 +68,8 @@ def _header(path: Path) -> dict[str, Any]:
         try:
             text = file.read(length).decode("utf-8")
         except UnicodeDecodeError as error:
-            raise Damaged("its header is no text") from error
+            raise Damaged("its header is not text") from error
     header = parsed(text)
     if not isinstance(header, dict):
-        raise Damaged("its header is no table")
+        raise Damaged("its header is not a table")
     return header

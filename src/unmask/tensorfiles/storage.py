@@ -111,11 +111,11 @@ class StorageId:
     def parts(self) -> tuple[Name, str, int]:
         """Type, key and count; the device does not matter."""
         if not isinstance(self.id, tuple) or len(self.id) not in (5, 6) or self.id[5:] not in ((), (None,)):
-            raise Refusal("a persistent id that is no storage's")
+            raise Refusal("a persistent id that is not a storage's")
         word, storage_type, key, _, count = self.id[:5]
         known = isinstance(word, str) and word == "storage" and isinstance(storage_type, Name)
         if not known or not isinstance(key, str) or not _is_count(count):
-            raise Refusal("a persistent id that is no storage's")
+            raise Refusal("a persistent id that is not a storage's")
         return storage_type, key, count
 
 

@@ -179,7 +179,7 @@ def _tensor(arguments: tuple[Any, ...]) -> Tensor:
 
 def _parameter(arguments: tuple[Any, ...]) -> Tensor:
     if not arguments or not isinstance(arguments[0], Tensor):
-        raise Refusal("a parameter that is no tensor")
+        raise Refusal("a parameter that is not a tensor")
     return arguments[0]
 
 

@@ -104,7 +104,7 @@ def fit(
     if (folder / state.NAME).is_file():
         saved = state.restore(folder / state.NAME, fabric, method=method, optimisers=optimisers, average=average)
         step, best, seconds = saved["step"], _Best(saved["best_step"], saved["best_score"]), saved["seconds"]
-        log.info("Going on after step %d of %d.", step, course.steps)
+        log.info("Resuming after step %d of %d.", step, course.steps)
     if step >= course.steps:
         return TrainingReport(step, seconds, None, best.step, best.score)
     if config.compile and compiler_works("training.compile=false"):

@@ -69,8 +69,8 @@ def restore(
         everyones = content["own"]
         if len(everyones) != fabric.world_size:
             raise UnmaskError(
-                f"{path}: this training was begun with {len(everyones)} processes and can only go on with as many, not "
-                f"with {fabric.world_size} (devices, num_nodes)."
+                f"{path}: this training was started with {len(everyones)} processes and can only continue with as "
+                f"many, not with {fabric.world_size} (devices, num_nodes)."
             )
         method.load_state_dict({**content["parameters"], **everyones[fabric.global_rank]})
         for name, optimiser in optimisers.items():

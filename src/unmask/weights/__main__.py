@@ -19,10 +19,17 @@ from unmask.weights.registry import ARTIFACTS, Artifact, find
 def main(arguments: list[str] | None = None) -> int:
     """Run the program; returns its exit status (0 if everything asked for is there)."""
     steady_streams()
-    parser = argparse.ArgumentParser(prog="python -m unmask.weights", description=__doc__)
-    parser.add_argument("names", nargs="*", help="only these (default: all)")
-    parser.add_argument("--list", action="store_true", help="only list, fetch nothing")
-    parser.add_argument("--cache-dir", type=Path, help="instead of $UNMASK_CACHE or the system's cache folder")
+    parser = argparse.ArgumentParser(
+        prog="python -m unmask.weights", description="List the pretrained weights, and fetch those that are missing."
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these weights (default: all)")
+    parser.add_argument("--list", action="store_true", help="list them and fetch nothing")
+    parser.add_argument(
+        "--cache-dir",
+        type=Path,
+        metavar="DIR",
+        help="use this folder instead of $UNMASK_CACHE or the user's cache folder",
+    )
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     folder: Path = options.cache_dir or cache_dir()
@@ -60,7 +67,7 @@ def _table(artifacts: tuple[Artifact, ...], folder: Path) -> Table:
 def _state(artifact: Artifact, folder: Path) -> str:
     given = user_file(artifact)
     if given is not None:
-        return "given by you"
+        return "your own file"
     path = artifact.cached_in(folder)
     if not path.exists():
         return "missing"

@@ -86,7 +86,7 @@ def ensure(artifacts: Iterable[Artifact], folder: Path, *, progress: bool) -> No
             _make_all(missing, folder, progress)
     except OSError as error:
         raise UnmaskError(
-            f"{folder}: weights cannot be kept there ({error}). Make room, or set UNMASK_CACHE to another folder."
+            f"{folder}: weights cannot be stored there ({error}). Make room, or set UNMASK_CACHE to another folder."
         ) from error
 
 

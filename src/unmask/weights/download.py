@@ -84,7 +84,7 @@ def download_package(package: PipPackage, folder: Path, *, progress: bool) -> Pa
     if len(files) != 1 or file_digest(files[0]) != package.sha256:
         raise UnmaskError(
             f"what was downloaded for {package} does not have the SHA-256 {package.sha256}; "
-            f"the index (or a mirror or proxy before it) serves something else."
+            f"the index (or a mirror or proxy in front of it) serves something else."
         )
     return files[0]
 

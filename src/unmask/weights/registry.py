@@ -179,4 +179,4 @@ def find(name: str) -> Artifact:
         if artifact.name == name:
             return artifact
     known = ", ".join(artifact.name for artifact in ARTIFACTS)
-    raise UnmaskError(f"There are no weights called {name!r}; known are: {known}.")
+    raise UnmaskError(f"There are no weights called {name!r}; there are {known}.")

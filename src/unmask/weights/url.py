@@ -154,7 +154,7 @@ class _Download:
             if error.code in WORTH_RETRYING:
                 raise _Interrupted(f"HTTP {error.code} {error.reason}") from error
             raise UnmaskError(
-                f"{self.url}: the server answers {error.code} {error.reason}. Look whether the address is right and "
+                f"{self.url}: the server answers {error.code} {error.reason}. Check that the address is right and "
                 "the file is public."
             ) from error
         except urllib.error.URLError as error:

@@ -232,7 +232,7 @@ def number(dtype: np.dtype[Any], data: bytes) -> Call:
         (number(np.dtype(object), b"\0" * 8), "numpy values of type 'O8'"),
         (number(np.dtype([("a", "f8")]), b"\0" * 8), "numpy values of type 'V8'"),
         (number(np.dtype("M8[s]"), b"\0" * 8), "numpy values of type 'M8'"),
-        (Call(np.float64(1).__reduce__()[0], "f8", b"\0" * 8), "a numpy value that is no plain number"),
+        (Call(np.float64(1).__reduce__()[0], "f8", b"\0" * 8), "a numpy value that is not a plain number"),
     ],
 )
 def test_numbers_that_are_none(evil: Call, message: str) -> None:
@@ -276,9 +276,9 @@ STORAGES: dict[str, tuple[bytes, str]] = {
     "an attack for a magic number": (storage_blob(2, magic=attack()), r"(posix|nt)\.system"),
     "an attack among the facts": (storage_blob(2, machine={"little_endian": attack()}), r"(posix|nt)\.system"),
     "an attack in the id": (storage_blob(2, id=("storage", attack(), "0", "cpu", 2, None)), r"(posix|nt)\.system"),
-    "another id": (storage_blob(2, id=("module", torch.FloatStorage, "0", "cpu", 2, None)), "no storage's"),
-    "a view": (storage_blob(2, id=("storage", torch.FloatStorage, "0", "cpu", 2, ("1", 0, 2))), "no storage's"),
-    "a negative count": (storage_blob(2, told=-2), "no storage's"),
+    "another id": (storage_blob(2, id=("module", torch.FloatStorage, "0", "cpu", 2, None)), "not a storage's"),
+    "a view": (storage_blob(2, id=("storage", torch.FloatStorage, "0", "cpu", 2, ("1", 0, 2))), "not a storage's"),
+    "a negative count": (storage_blob(2, told=-2), "not a storage's"),
     "a plain object": (storage_blob(2, object=[1]), "a list in place of a tensor's numbers"),
     "a network": (storage_blob(2, object=Persistent), r"stylegan2_pickles\.Persistent"),
     "another magic number": (storage_blob(2, magic=1), "in no format of torch's"),
@@ -326,7 +326,7 @@ def test_tensors_of_something_else() -> None:
     rebuild = torch._utils._rebuild_tensor_v2
     refused(dumped({"G_ema": Call(rebuild, [1.0], 0, (1,), (1,), False, {})}), "a tensor of a list")
     refused(dumped({"G_ema": Call(rebuild, [1.0])}), "a tensor in an unknown form")
-    refused(dumped({"G_ema": Call(torch._utils._rebuild_parameter, [1.0], False, {})}), "a parameter that is no tensor")
+    refused(dumped({"G_ema": Call(torch._utils._rebuild_parameter, [1.0], False, {})}), "a parameter that is not a tensor")
     refused(dumped({"G_ema": Call(torch.storage._load_from_bytes, "text")}), "are not bytes")
 
 

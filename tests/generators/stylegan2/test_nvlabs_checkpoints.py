@@ -269,7 +269,7 @@ WRONG: dict[str, tuple[Callable[[], Persistent], str]] = {
     "another version": (lambda: Persistent("Generator", {}, version=7), "a persistent 'class' of version 7"),
     "a module": (lambda: Persistent("Generator", {}, type="module"), "a persistent 'module'"),
     "no synthesis": (lambda: with_part("synthesis", None), "holds a Generator where"),
-    "a part that is no network": (lambda: with_part("mapping", 3), "'mapping' that is no network"),
+    "a part that is no network": (lambda: with_part("mapping", 3), "'mapping' that is not a network"),
     "too large": (lambda: changed(img_resolution=2**40), r"pictures of 1099511627776 pixels"),
     "odd": (lambda: changed(img_resolution=100), "pictures of 100 pixels"),
     "not a number": (lambda: changed(img_resolution="16"), "img_resolution '16'"),
@@ -288,11 +288,11 @@ WRONG: dict[str, tuple[Callable[[], Persistent], str]] = {
         lambda: changed(mapping_kwargs=EasyDict(activation="relu")),
         "the option 'activation' with 'relu'",
     ),
-    "options that are none": (lambda: changed(mapping_kwargs=3), "mapping_kwargs that are no options"),
+    "options that are none": (lambda: changed(mapping_kwargs=3), "mapping_kwargs that are not options"),
     "no average": (without_tensor, r"1 tensors are missing \('mapping\.w_avg'\)"),
     "another filter": (other_filter, r"b8\.resample_filter is not the filter"),
     "clamps": (clamping_differently, "layers that clamp differently"),
-    "whole numbers": (whole_numbers, "'mapping.w_avg' that is no tensor of floating-point"),
+    "whole numbers": (whole_numbers, "'mapping.w_avg' that is not a tensor of floating-point"),
     "nested": (within_itself, "nested more than"),
 }
 

@@ -232,5 +232,5 @@ def test_generators_in_other_wrappings(kind: str, old: bool, tmp_path: Path) -> 
 
 
 def test_a_generator_alone_is_not_taken_for_the_last_state(tmp_path: Path) -> None:
-    with pytest.raises(UnmaskError, match="holds one generator only"):
+    with pytest.raises(UnmaskError, match="holds a single generator"):
         read_checkpoint(save(tmp_path / "net.pt", old_names()), GeneratorNetwork.g)

@@ -67,16 +67,16 @@ def checked(checkpoint: Checkpoint, path: Path) -> Checkpoint:
         raise UnmaskError(f"{path}: {complaint}.")
     held = sum(tensor.numel() for tensor in state.values())
     if _least_numbers(settings) > max(held, ALWAYS_TRIED):  # else a small file could ask for all memory there is
-        raise UnmaskError(f"{path}: its {held:,} numbers are too few for the StyleGAN2 it says it is.")
+        raise UnmaskError(f"{path}: its {held:,} numbers are too few for the StyleGAN2 it claims to be.")
     try:
         checked_weights(state)
     except Refusal as refusal:
         raise UnmaskError(f"{path}: it holds {refusal}. The file is damaged, or a training that diverged.") from refusal
     if complaint := mismatch(state, Networks(settings).state_dict()):
-        raise UnmaskError(f"{path}: its tensors are not those of the StyleGAN2 it says it is: {complaint}.")
+        raise UnmaskError(f"{path}: its tensors are not those of the StyleGAN2 it claims to be: {complaint}.")
     for name, tensor in state.items():
         if name.endswith("resample_filter") and not torch.allclose(tensor, resample_filter(), atol=1e-4):
-            raise UnmaskError(f"{path}: {name} is not the filter [1, 3, 3, 1], the only one there is code for.")
+            raise UnmaskError(f"{path}: {name} is not the filter [1, 3, 3, 1], the only one supported.")
     return checkpoint
 
 

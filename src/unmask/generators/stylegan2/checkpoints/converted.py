@@ -68,13 +68,13 @@ def read_converted(path: Path, network: GeneratorNetwork) -> Checkpoint:
         source = Source(str(told["made_by"]), held, str(told["file"]), tuple(map(str, told["remarks"])))
     except (Damaged, ValueError, KeyError, TypeError, OverflowError) as error:
         raise UnmaskError(
-            f"{path}: safetensors, but not of a StyleGAN2 converted by `python -m unmask.convert`. Convert the "
+            f"{path}: safetensors, but not a StyleGAN2 converted by `python -m unmask.convert`. Convert the "
             "original checkpoint with it."
         ) from error
     if held is not network:
         raise UnmaskError(
-            f"{path}: holds {held.value} only. Say generator.network={held.value}, or convert the original checkpoint "
-            f"once more with --network {network.value}."
+            f"{path}: holds only {held.value}. Use generator.network={held.value}, or convert the original checkpoint "
+            f"again with --network {network.value}."
         )
     return checked(Checkpoint(settings, state, source), path)
 

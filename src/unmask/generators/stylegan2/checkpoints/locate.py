@@ -43,7 +43,7 @@ def locate(checkpoint: str | None) -> Path:
     """
     if not checkpoint:
         raise UnmaskError(
-            "generator=stylegan2 has no weights of its own: say generator.checkpoint=PATH or URL. Of faces there are "
+            "generator=stylegan2 has no weights of its own: give generator.checkpoint=PATH or URL. For faces there are "
             f"{OFFICIAL}."
         )
     if is_url(checkpoint):

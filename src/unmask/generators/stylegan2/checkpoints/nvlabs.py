@@ -63,7 +63,7 @@ def read_nvlabs(path: Path, network: GeneratorNetwork) -> Checkpoint:
         program, settings = _settings(found, path)
         state = dict(_tensors(found))
     except Refusal as refusal:
-        raise UnmaskError(f"{path}: {key} has {refusal}, for which there is no code.") from refusal
+        raise UnmaskError(f"{path}: {key} has {refusal}, which is not supported.") from refusal
     return checked(Checkpoint(settings, state, Source(program, network, path.name)), path)
 
 
@@ -81,7 +81,7 @@ def _settings(network: Network, path: Path) -> tuple[str, GeneratorArchitecture]
         raise UnmaskError(f"{path}: holds a {network.class_name} where a StyleGAN2 generator was expected.")
     if "b4" not in synthesis.table("_modules"):
         raise UnmaskError(
-            f"{path}: a StyleGAN3 generator, which this program does not have. Take a StyleGAN2, as ffhq.pkl of "
+            f"{path}: a StyleGAN3 generator, which is not supported. Take a StyleGAN2, such as ffhq.pkl of "
             "stylegan2-ada-pytorch or stylegan2-ffhq-*.pkl of stylegan3."
         )
     if network.state.get("_init_args", ()) != ():
@@ -124,7 +124,7 @@ def _is_stylegan3(options: Mapping[str, Any], synthesis: Network) -> bool:
 
 def _options(value: Any, name: str) -> dict[str, Any]:
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise Refusal(f"{name} that are no options by name")
+        raise Refusal(f"{name} that are not options by name")
     return dict(value)
 
 
@@ -169,7 +169,7 @@ def _named_parts(network: Network, prefix: str = "", depth: int = 0) -> Iterator
         if isinstance(part, Network):
             yield from _named_parts(part, f"{prefix}{name}.", depth + 1)
         elif part is not None:
-            raise Refusal(f"{shown(prefix + name)} that is no network")
+            raise Refusal(f"{shown(prefix + name)} that is not a network")
 
 
 def _tensors(network: Network) -> Iterator[tuple[str, Tensor]]:
@@ -183,7 +183,7 @@ def _tensors(network: Network) -> Iterator[tuple[str, Tensor]]:
             if value is None or name in left_out:
                 continue
             if not isinstance(value, StoredTensor) or not value.storage.dtype.is_floating_point:
-                raise Refusal(f"{shown(prefix + name)} that is no tensor of floating-point numbers")
+                raise Refusal(f"{shown(prefix + name)} that is not a tensor of floating-point numbers")
             numbers += math.prod(value.size)
             if numbers > MAX_NUMBERS:
                 raise Refusal(f"more than {MAX_NUMBERS:,} numbers")

@@ -46,7 +46,7 @@ class Network:
         """
         table = self.state.get(name, {})
         if not isinstance(table, dict) or not all(isinstance(key, str) for key in table):
-            raise Refusal(f"a {self.class_name} whose {name} is no table by names")
+            raise Refusal(f"a {self.class_name} whose {name} is not a table by names")
         return table
 
 
@@ -83,7 +83,7 @@ def read_pickle(path: Path) -> Any:
             ) from refusal
         raise UnmaskError(
             f"{path}: refused, for it asks for {refusal}, which no StyleGAN2 needs. Nothing in it was run. Take the "
-            "published file, if this is meant to be one."
+            "published file, if this is supposed to be one."
         ) from refusal
     except Damaged as damage:
         raise UnmaskError(
@@ -109,7 +109,7 @@ def _is(value: Any, wanted: str | int) -> bool:
 
 def _parameter(arguments: tuple[Any, ...]) -> StoredTensor:
     if len(arguments) != 3 or not isinstance(arguments[0], StoredTensor):
-        raise Refusal("a parameter that is no tensor")
+        raise Refusal("a parameter that is not a tensor")
     return arguments[0]
 
 
@@ -129,7 +129,7 @@ def _scalar(arguments: tuple[Any, ...]) -> int | float | bool:
     """numpy's numbers, as Python's."""
     dtype, data = arguments if len(arguments) == 2 else (None, None)
     if not isinstance(dtype, _Dtype) or not isinstance(data, bytearray):
-        raise Refusal("a numpy value that is no plain number")
+        raise Refusal("a numpy value that is not a plain number")
     code = _NUMBERS[dtype.code]
     if len(data) != struct.calcsize(f"={code}"):
         raise Refusal(f"a numpy number of {len(data)} bytes as {dtype.code}")

@@ -95,11 +95,11 @@ def _state_of(content: Any, key: str, path: Path) -> tuple[dict[str, Tensor], Te
     if not is_state(state) or (alone and "input.input" not in state) or not all(map(_is_real, state.values())):
         held = ", ".join(sorted(map(shown, table))[:8]) if table else shown(content)
         raise UnmaskError(
-            f"{path}: holds no {key}, but {held}; no checkpoint of {PROGRAM}, or one without this network "
+            f"{path}: holds no {key}, but {held}; not a checkpoint of {PROGRAM}, or one without this network "
             "(generator.network=g_ema takes g_ema, generator.network=g takes g)."
         )
     if alone and key != KEYS[GeneratorNetwork.g_ema]:
-        raise UnmaskError(f"{path}: holds one generator only, which is taken for g_ema: leave generator.network out.")
+        raise UnmaskError(f"{path}: holds a single generator, which is taken for g_ema: leave out generator.network.")
     average = table.get("latent_avg")
     if not isinstance(average, Tensor) or not _is_real(average) or average.ndim not in (1, 2) or not average.numel():
         return state, None
@@ -145,7 +145,7 @@ def _check_kernels(state: Mapping[str, Tensor], path: Path) -> None:
         if name.endswith(".kernel") and (
             tensor.shape != (4, 4) or not torch.allclose(tensor, resample_filter() * UP_GAIN, atol=1e-4)
         ):
-            raise UnmaskError(f"{path}: {name} is not the filter [1, 3, 3, 1], the only one there is code for.")
+            raise UnmaskError(f"{path}: {name} is not the filter [1, 3, 3, 1], the only one supported.")
 
 
 def _renamed(state: Mapping[str, Tensor], settings: GeneratorArchitecture) -> dict[str, Tensor]:

@@ -28,7 +28,7 @@ class LinearGenerator(Generator):
         basis = torch.randn(self.num_active_ws, self.w_dim, 3, 8, 8, generator=rng) * 0.1
         self.basis = nn.Parameter(basis.repeat_interleave(2, -1).repeat_interleave(2, -2), requires_grad=False)
 
-    def compute_in(self, dtype: torch.dtype) -> None:
+    def compute_in(self, dtype: torch.dtype | None) -> None:
         pass
 
     def map(self, z: Tensor) -> Tensor:

@@ -25,13 +25,13 @@ def test_flatten_joins_keys_and_keeps_what_tensorboard_takes() -> None:
 
 def test_scalars_are_also_lines_of_strict_json(tmp_path: Path) -> None:
     with TensorBoardLog(tmp_path) as log:
-        log.scalar("losses/total", 1.5, 0)
-        log.scalar("losses/total", float("nan"), 1)
+        log.scalar("objective/total", 1.5, 0)
+        log.scalar("objective/total", float("nan"), 1)
         log.close()
     lines = [json.loads(line) for line in (tmp_path / "scalars.jsonl").read_text().splitlines()]
     assert lines == [
-        {"tag": "losses/total", "step": 0, "value": 1.5},
-        {"tag": "losses/total", "step": 1, "value": None},
+        {"tag": "objective/total", "step": 0, "value": 1.5},
+        {"tag": "objective/total", "step": 1, "value": None},
     ]
 
 
@@ -112,7 +112,7 @@ def test_runs_of_two_methods_line_up(unmask_cli: Callable[..., Answer], masked_t
         reader = EventAccumulator(str(tmp_path / method))
         reader.Reload()
         found = reader.Tags()
-        tags.append({kind: [tag for tag in found[kind] if "losses/" not in tag] for kind in ("scalars", "images")})
+        tags.append({kind: [tag for tag in found[kind] if "objective/" not in tag] for kind in ("scalars", "images")})
         content = reader.PluginTagToContent("hparams")["_hparams_/session_start_info"]
         given.append(set(plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams))
     assert tags[0] == tags[1]

@@ -9,10 +9,12 @@ import shutil
 import subprocess
 import sysconfig
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, final
 
 import torch
 from torch import nn
@@ -24,6 +26,8 @@ PAYS_FROM_STEPS = {"cpu": 2000, "cuda": 4000}
 """Steps from which compiling is sooner than running eager, by kind of device; docs/speed.md, "When compiling pays"."""
 PROBE = '#include <Python.h>\nextern "C" int unmask_probe() { return PY_MAJOR_VERSION; }\n'
 PROBE_WITHIN_S = 30
+COMPILING = "compiling, about a minute"
+"""What is said while it is so; less where the compiler's cache on disk has the code."""
 
 
 def worth_compiling(setting: bool | str, steps: int | None, device: torch.device) -> bool:
@@ -35,6 +39,54 @@ def worth_compiling(setting: bool | str, steps: int | None, device: torch.device
     if isinstance(setting, bool):
         return setting
     return steps is not None and steps >= PAYS_FROM_STEPS.get(device.type, max(PAYS_FROM_STEPS.values()))
+
+
+@final
+class CompileClock:
+    """How long torch.compile has been at work in this process, which has one compiler."""
+
+    def __init__(self) -> None:
+        self._taken = 0.0
+        self._since: float | None = None
+        self._listeners: list[Callable[[], None]] = []
+        self._running = False
+
+    @property
+    def seconds(self) -> float:
+        """Wall time so far."""
+        return self._taken + (0.0 if self._since is None else time.perf_counter() - self._since)
+
+    @contextmanager
+    def told(self, listener: Callable[[], None]) -> Iterator[None]:
+        """Call `listener` whenever the compiler begins."""
+        self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
+
+    def start(self) -> None:
+        """Count from now on; torch tells when its compiler begins and ends, be it the forward or the backward pass."""
+        if self._running:
+            return
+        self._running = True
+        from torch._dynamo.callback import callback_handler
+
+        callback_handler.register_start_callback(self._begin)
+        callback_handler.register_end_callback(self._end)
+
+    def _begin(self, *_: object) -> None:  # torch 2.6 says nothing about the compilation, later ones do
+        self._since = time.perf_counter()
+        for listener in self._listeners:
+            listener()
+
+    def _end(self, *_: object) -> None:
+        if self._since is not None:
+            self._taken += time.perf_counter() - self._since
+            self._since = None
+
+
+CLOCK = CompileClock()
 
 
 def compile_if_possible(function: F, without: str = "method.compile=false") -> F:
@@ -49,6 +101,7 @@ def compile_if_possible(function: F, without: str = "method.compile=false") -> F
     if not compiler_works(without):
         return function
     try:
+        CLOCK.start()
         return torch.compile(function, dynamic=False, backend=_or_eager)  # type: ignore[return-value]
     except Exception as error:  # a Python that it does not know, say
         _tell(error, without)
@@ -57,6 +110,7 @@ def compile_if_possible(function: F, without: str = "method.compile=false") -> F
 
 def compile_network(network: nn.Module) -> None:
     """Let calls of `network` be compiled for fixed shapes, in place; as `compile_if_possible`."""
+    CLOCK.start()
     network.compile(dynamic=False, backend=_or_eager)
 
 

@@ -171,8 +171,9 @@ class EvaluationConfig(Settings, group="evaluation"):
     """Compute expression/* (needs the landmark and detector weights)."""
     grid_rows: int = option(16, minimum=0, maximum=1000, influence=Influence.report)
     """At most this many pictures in grid.png."""
-    emerge_every: int = option(25, minimum=0, influence=Influence.report)
-    """Log the emerging picture of the first batch to TensorBoard every this many steps; 0 never."""
+    emerge_every: int | None = option(None, minimum=0, influence=Influence.report, counted_as=25)
+    """Log the first pictures to TensorBoard as they emerge, with hole/psnr and hole/lpips, every this many steps; null:
+    some eight times from the start to the end, however many steps there are; 0: never."""
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import cast
@@ -20,7 +20,7 @@ from unmask.methods.trained import TrainedMethod, check_size
 from unmask.precision import resolve_precision
 from unmask.processes import Processes
 from unmask.runlog import RunLog
-from unmask.training import TrainingReport, fit
+from unmask.training import Emergence, TrainingReport, fit
 from unmask.training.schedule import Course
 
 log = logging.getLogger(__name__)
@@ -58,20 +58,21 @@ def train(
     settings: RunConfig,
     processes: Processes,
     *,
-    evaluated: Sequence[str],
+    evaluated: data.FacesDataset,
     run_dir: Path,
     run_log: RunLog,
 ) -> TrainingReport:
     """Train `method`, or go on training it, and give it, in all processes, the weights that `training.keep` names.
 
     Args:
-        evaluated: ids that are never trained on, unless `data.split` is train.
+        evaluated: pictures that are never trained on, unless `data.split` is train; the first of them are shown as
+            they emerge.
     Raises:
         UnmaskError: nothing to train on, settings that do not fit, or a training that diverged.
     """
     config, training = cast("TrainedMethodConfig", settings.method), settings.training
     evaluation.check_monitor(training.monitor)
-    exclude = frozenset() if settings.data.split is Split.train else frozenset(evaluated)
+    exclude = frozenset() if settings.data.split is Split.train else frozenset(evaluated.ids)
     fabric = processes.fabric()
     progress = settings.progress and processes.first
     of_run = (settings.data, settings.occlusion, training)
@@ -92,6 +93,14 @@ def train(
             run_log=run_log,
             step=step,
         )
+
+    emerging = evaluation.EmergingPictures(run_log, settings.occlusion, evaluation.Frames.of(settings.evaluation))
+
+    def show(step: int) -> None:
+        for faces in data.batches(evaluated, 1, ids=evaluated.ids[: evaluation.FOLLOWED]):
+            emerging.begin(faces)
+            emerging.show(faces.ids[0], method.unmask(faces.to(fabric.device)).raw[0], step)
+        evaluation.log_mean_curves({at: sums for at, sums in emerging.curves.items() if at[1] == step}, run_log)
 
     def batches(start_step: int) -> Generator[TrainingBatch, None, None]:
         return data.training_batches(
@@ -136,6 +145,7 @@ def train(
         run_dir=run_dir,
         run_log=run_log,
         validate=validate if len(shown) else None,
+        emergence=Emergence(emerging.frames.due, show),
         progress=progress,
     )
     kept = run_dir / FOLDER / f"{training.keep.value}.safetensors"

@@ -35,7 +35,7 @@ from unmask.config_dir import config_dir
 from unmask.environment import write_environment
 from unmask.errors import UnmaskError
 from unmask.every_option import path_places
-from unmask.files import write_text
+from unmask.files import stamp, write_text
 from unmask.fingerprint import config_hash, differences, reporting
 from unmask.fitting import evaluated_data, needs_training, train
 from unmask.generators.base import Generator
@@ -46,6 +46,7 @@ from unmask.mistakes import explain
 from unmask.options import Place
 from unmask.processes import Processes, start_processes
 from unmask.runlog import NullRunLog, TensorBoardLog
+from unmask.shared import Shared
 from unmask.shell import check_overrides, command, override
 from unmask.sweep.jobs import forget_failure, is_complete, read_report, record_failure
 from unmask.sweep.naming import register_resolvers
@@ -53,6 +54,9 @@ from unmask.terminal import leave, steady_streams
 from unmask.weights.url import is_url
 
 log = logging.getLogger("unmask.run")
+
+SHARED = Shared()
+"""The jobs of a sweep run in one process, one after the other, with the same networks."""
 
 
 def run(config: DictConfig, run_dir: Path, started_in: Path) -> None:
@@ -103,9 +107,10 @@ def work(config: DictConfig, settings: RunConfig, processes: Processes, run_dir:
 
     plain = cast("dict[str, Any]", OmegaConf.to_container(config, resolve=True, enum_to_str=True))
     with TensorBoardLog(run_dir) if processes.first else NullRunLog() as run_log:
+        trained = 0
         if needs_training(settings):
             assert isinstance(method, TrainedMethod)
-            train(method, settings, processes, evaluated=dataset.ids, run_dir=run_dir, run_log=run_log)
+            trained = train(method, settings, processes, evaluated=dataset, run_dir=run_dir, run_log=run_log).steps
         result = evaluation.evaluate(
             method.unmask,
             dataset.ids,
@@ -116,6 +121,7 @@ def work(config: DictConfig, settings: RunConfig, processes: Processes, run_dir:
             run_log=run_log,
             output_dir=run_dir,
             processes=processes,
+            trained_steps=trained,
             progress=settings.progress and processes.first,
         )
     if result is not None:
@@ -217,10 +223,13 @@ def build_method(settings: RunConfig, device: torch.device, batches: int | None 
     """The configured method, for so many `batches`; it decides itself whether to load the configured generator."""
 
     def load_generator() -> Generator:
-        generator_class: type[Generator] = get_class(settings.generator._target_)
-        return generator_class.build(settings.generator, settings.data.resolution).to(device)
+        config, resolution = settings.generator, settings.data.resolution
+        generator_class: type[Generator] = get_class(config._target_)
+        files = [stamp(value) for value in vars(config).values() if isinstance(value, str)]
+        recipe = (repr(config), *files, resolution, device)
+        return SHARED.get("generator", recipe, lambda: generator_class.build(config, resolution).to(device))
 
-    context = MethodContext(device, settings.data.resolution, settings.seed, load_generator, batches)
+    context = MethodContext(device, settings.data.resolution, settings.seed, load_generator, batches, SHARED)
     method_class: type[Method] = get_class(settings.method._target_)
     return method_class.build(settings.method, context).to(device)
 

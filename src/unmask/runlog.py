@@ -1,10 +1,11 @@
 """What a run leaves behind to be looked at: TensorBoard events, and the same numbers as JSON lines.
 
-Tags are chosen so that runs of different methods line up in TensorBoard:
-    ``metrics/NAME`` means over the pictures, one value at the end, also in the hparams table
-    ``losses/NAME`` a curve per loss, over steps, mean of all pictures (of those since the last point, in training)
-    ``validation/NAME``, ``training/...`` of methods that learn: means over the val part; learning rate and speed
-    ``losses/NAME/ID`` the same for one picture
+Tags are chosen so that runs of different methods line up in TensorBoard, which sorts them; metrics come before losses:
+    ``emerging/NAME`` a curve per metric of the hole, over steps: mean of the first pictures, as they emerge
+    ``metrics/NAME`` means over all pictures, one value at the end, also in the hparams table
+    ``objective/NAME`` a curve per loss, over steps, mean of all pictures (of those since the last point, in training)
+    ``objective/NAME/ID`` the same for one picture
+    ``training/...``, ``validation/NAME`` of methods that learn: learning rate and speed; means over the val part
     ``pictures/...`` pictures
 Everything, hparams included, is in one event file, so a run directory is one run. Of several runs' hparams tables
 TensorBoard shows the columns that the first one declares, so every run declares all columns there are.

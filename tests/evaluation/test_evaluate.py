@@ -52,9 +52,9 @@ class Recorder:
         self.asked.extend(faces.ids)
         raw = torch.full_like(faces.masked, 0.25)
         assert on_step is not None
-        for step in range(3):
-            losses = {"total": torch.tensor([float(int(id) + step) for id in faces.ids])}
-            on_step(StepReport(faces.ids, step, 3, losses, lambda: raw))
+        for taken in range(4):
+            losses = {"total": torch.tensor([float(int(id) + taken - 1) for id in faces.ids])} if taken else {}
+            on_step(StepReport(faces.ids, 0, taken, 3, losses, lambda: raw))
         return Reconstruction(faces.ids, raw, w_plus=torch.zeros(len(faces), 2, 512) + 1.5)
 
 
@@ -383,13 +383,14 @@ def test_everything_is_in_one_event_file(tmp_path: Path) -> None:
     experiment = HParamsPluginData.FromString(reader.PluginTagToContent("hparams")["_hparams_/experiment"]).experiment
     declared = [info.name.tag for info in experiment.metric_infos]
     assert declared == [f"metrics/{name}" for name in (*ALL_NAMES, "seconds_per_image")]
-    assert [(e.step, e.value) for e in reader.Scalars("losses/total")] == [(0, 2.0), (1, 3.0), (2, 4.0)]
-    assert [e.value for e in reader.Scalars("losses/total/00001")] == [1.0, 2.0, 3.0]
-    assert "losses/total/00004" not in scalars  # beyond grid_rows
+    assert [(e.step, e.value) for e in reader.Scalars("objective/total")] == [(0, 2.0), (1, 3.0), (2, 4.0)]
+    assert [e.value for e in reader.Scalars("objective/total/00001")] == [1.0, 2.0, 3.0]
+    assert "objective/total/00004" not in scalars  # beyond grid_rows
     images = reader.Tags()["images"]
     assert "pictures/grid" in images
-    assert [e.step for e in reader.Images("pictures/emerging/00000")] == [0, 2]
-    assert "pictures/emerging/00001" not in images
+    assert [e.step for e in reader.Images("pictures/emerging/00000")] == [0, 2, 3]
+    assert "pictures/emerging/00003" in images and "pictures/emerging/00004" not in images  # the first four
+    assert "emerging/hole/psnr" not in scalars  # there is no clean picture
 
 
 @pytest.mark.weights

@@ -106,15 +106,15 @@ def test_an_answer_does_not_depend_on_its_neighbours_and_differs_from_theirs(
     assert torch.cdist(offsets.flatten(1), offsets.flatten(1)).fill_diagonal_(9.0).min() > 0.5
 
 
-def test_steps_are_counted_over_all_answers(linear: LinearGenerator, faces: Faces) -> None:
-    seen: list[tuple[int, int]] = []
+def test_steps_are_counted_within_each_answer(linear: LinearGenerator, faces: Faces) -> None:
+    seen: list[tuple[int, int, int]] = []
 
     def watch(report: StepReport) -> None:
-        seen.append((report.step, report.total))
+        seen.append((report.answer, report.taken, report.total))
         assert report.render().shape == (1, 3, 16, 16)
 
     method(linear, num_samples=3).unmask(faces[0], on_step=watch)
-    assert seen == [(step, 15) for step in range(15)]
+    assert seen == [(answer, taken, 5) for answer in range(3) for taken in range(6)]
 
 
 def test_a_picture_fails_with_any_of_its_answers(linear: LinearGenerator, faces: Faces) -> None:

@@ -26,6 +26,7 @@ from unmask.methods import stylegan_proj
 from unmask.methods.base import StepReport
 from unmask.methods.stylegan_proj import StyleGANProjection
 from unmask.networks.vgg import VGG16Features
+from unmask.projection import frozen
 from unmask.projection.exploration import NoiseRamp, explore_with
 from unmask.projection.latents import sample_w, statistics_of
 from unmask.projection.optimise import Optimised, Stage
@@ -92,7 +93,7 @@ def project(
     )
     stand_in = TraceFeatures(arrays.tensor("feat.w1"), arrays.tensor("feat.w2"))
     monkeypatch.setattr(VGG16Features, "pretrained", classmethod(lambda cls, layers, dtype=None: stand_in))
-    monkeypatch.setattr(stylegan_proj, "sample_w", lambda generator, device: reference_w(generator))
+    monkeypatch.setattr(frozen, "sample_w", lambda generator, device: reference_w(generator))
     start = arrays.below("in.noise_init.")
     by_size = sorted(start, key=lambda name: (int(name.split(".")[0][1:]), name))
     noise = tuple(start[name][None, None].clone() for name in by_size)
@@ -122,7 +123,8 @@ def project(
     curves: list[dict[str, Tensor]] = []
 
     def on_step(report: StepReport) -> None:
-        curves.append(report.losses)
+        if report.taken:
+            curves.append(report.losses)
 
     projection = StyleGANProjection(used, generator, torch.device("cpu"), seed=0)
     found = projection.unmask(Faces(("target",), picture, nowhere, nowhere), on_step=on_step)

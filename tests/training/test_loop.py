@@ -22,7 +22,7 @@ from unmask.methods.pix2pix import Pix2Pix
 from unmask.methods.trained import TrainedMethod
 from unmask.processes import launch_fabric
 from unmask.runlog import NullRunLog
-from unmask.training import TrainingReport, fit
+from unmask.training import Emergence, TrainingReport, fit
 from unmask.training.schedule import Course
 
 SIZE = 64
@@ -75,6 +75,7 @@ def train(method: TrainedMethod, folder: Path, config: TrainingConfig = CONFIG, 
         "run_dir": folder,
         "run_log": NullRunLog(),
         "validate": None,
+        "emergence": Emergence(lambda taken, total: False, lambda taken: None),
         "progress": False,
         **changes,
     }
@@ -124,14 +125,22 @@ def test_the_random_numbers_matter(tmp_path: Path) -> None:
     assert not same(state_of(tmp_path / "one"), state_of(tmp_path / "other"))
 
 
-def test_validation_leaves_no_trace(tmp_path: Path) -> None:
+def test_validation_and_pictures_on_the_way_leave_no_trace(tmp_path: Path) -> None:
     def noisy(step: int) -> float:
         torch.rand(step)
         return float(step)
 
+    def show(taken: int) -> None:
+        shown.append(taken)
+        assert not method.training
+
+    shown: list[int] = []
+    method = METHODS["pix2pix"]()
     config = replace(CONFIG, ema_decay=0.5)
     train(METHODS["pix2pix"](), tmp_path / "without", config)
-    train(METHODS["pix2pix"](), tmp_path / "with", config, validate=noisy)
+    emergence = Emergence(lambda taken, total: taken % 4 == 0, show)
+    train(method, tmp_path / "with", config, validate=noisy, emergence=emergence)
+    assert shown == list(range(0, STEPS + 1, 4))
     one, other = state_of(tmp_path / "without"), state_of(tmp_path / "with")
     assert (one.pop("progress")["step"], other.pop("progress")["step"]) == (STEPS, STEPS)
     assert same(one, other)

@@ -39,6 +39,7 @@ def evaluate(
     run_log: RunLog,
     output_dir: Path,
     processes: Processes,
+    trained_steps: int = 0,
     progress: bool = False,
 ) -> EvaluationResult | None:
     """Unmask every picture, composite, measure, and write the run directory as pictures finish.
@@ -60,6 +61,8 @@ def evaluate(
         run_log: where curves and pictures go; not closed here.
         output_dir: the run directory.
         processes: who evaluates, and the device on which `unmask` is given its pictures.
+        trained_steps: steps of the training that made the method, after which the pictures' last frames stand; see
+            `unmask.evaluation.emerging`.
         progress: show a progress bar, of the work of all processes.
     Returns:
         The result; None in all processes but the first.
@@ -75,6 +78,7 @@ def evaluate(
             complete=complete,
             bootstrap_samples=config.bootstrap_samples,
             peak_memory_mb=part.peak_memory_mb,
+            seconds_compiling=part.seconds_compiling,
         )
 
     earlier = Part()
@@ -109,6 +113,7 @@ def evaluate(
         outputs=outputs,
         processes=processes,
         run_log=run_log,
+        trained_steps=trained_steps,
         on_note=show,
     )
 

@@ -40,7 +40,7 @@ def finish(made: Reconstruction, one: Faces, occlusion: OcclusionConfig, faces: 
         occlusion: how raw and input are joined.
         faces: which metrics of the face to measure.
     """
-    joined = _join(made.raw, one, occlusion)
+    joined = join(made.raw, one, occlusion)
     clean = None if one.clean is None else one.clean[0]
     measured = measure(
         raw=made.raw[0],
@@ -56,13 +56,13 @@ def finish(made: Reconstruction, one: Faces, occlusion: OcclusionConfig, faces: 
         return Finished(joined[0], measured | none)
     raws = made.samples[0]
     # The others one by one too: rounding must not depend on how many there are.
-    composites = torch.cat([joined, *(_join(raw[None], one, occlusion) for raw in raws[1:])])
+    composites = torch.cat([joined, *(join(raw[None], one, occlusion) for raw in raws[1:])])
     of_all = measure_samples(raws=raws, composites=composites, occlusion=one.occlusion[0], clean=clean, first=measured)
     return Finished(joined[0], measured | of_all, composites)
 
 
-def _join(raw: Tensor, one: Faces, occlusion: OcclusionConfig) -> Tensor:
-    """(1,3,H,W) in [-1,1] -> (1,3,H,W) in [-1,1]."""
+def join(raw: Tensor, one: Faces, occlusion: OcclusionConfig) -> Tensor:
+    """The composite of one picture: raw (1,3,H,W) in [-1,1] -> (1,3,H,W) in [-1,1]."""
     return composite(
         raw,
         one.masked,

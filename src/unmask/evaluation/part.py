@@ -11,7 +11,7 @@ from unmask.evaluation.records import PictureRecord, record_from_row, row_of
 from unmask.faces import Failure
 
 Curves = Mapping[tuple[str, int], tuple[float, int]]
-"""(loss, step) -> sum over the pictures that were still going on at that step, and how many they were."""
+"""(tag, step) -> sum over the pictures that were still going on at that step, and how many they were."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,9 @@ class Part:
         records: of the finished ones.
         failures: those that the method did not finish, and why.
         undecodable: those that could not be read, and why.
-        curves: of the losses.
+        curves: of the losses, and of metrics of emerging pictures.
         peak_memory_mb: most memory that a process held, in 2^20 bytes; None where the system does not say.
+        seconds_compiling: wall time of torch.compile, of the process that took longest.
     """
 
     records: tuple[PictureRecord, ...] = ()
@@ -31,6 +32,7 @@ class Part:
     undecodable: tuple[Failure, ...] = ()
     curves: Curves = field(default_factory=dict)
     peak_memory_mb: float | None = None
+    seconds_compiling: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
@@ -40,6 +42,7 @@ class Part:
             "undecodable": [[failure.id, failure.reason] for failure in self.undecodable],
             "curves": [[*place, *value] for place, value in self.curves.items()],
             "peak_memory_mb": self.peak_memory_mb,
+            "seconds_compiling": self.seconds_compiling,
         }
 
     @classmethod
@@ -51,6 +54,7 @@ class Part:
             tuple(Failure(id, reason) for id, reason in plain["undecodable"]),
             {(name, step): (total, count) for name, step, total, count in plain["curves"]},
             plain["peak_memory_mb"],
+            plain["seconds_compiling"],
         )
 
 
@@ -72,4 +76,5 @@ def together(parts: Sequence[Part], ids: Sequence[str]) -> Part:
         tuple(sorted((failure for part in parts for failure in part.undecodable), key=place)),
         sums,
         max((part.peak_memory_mb for part in parts if part.peak_memory_mb is not None), default=None),
+        max((part.seconds_compiling for part in parts), default=0.0),
     )

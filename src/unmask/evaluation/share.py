@@ -10,8 +10,11 @@ from dataclasses import replace
 from typing import Protocol, final
 
 import torch
+from torch import Tensor
 
+from unmask.compilation import CLOCK, COMPILING
 from unmask.config import EvaluationConfig, OcclusionConfig
+from unmask.evaluation.emerging import EmergingPictures, Frames
 from unmask.evaluation.finish import finish
 from unmask.evaluation.metrics import FaceMetrics
 from unmask.evaluation.outputs import RunOutputs
@@ -51,6 +54,7 @@ class Share:
         outputs: RunOutputs,
         processes: Processes,
         run_log: RunLog,
+        trained_steps: int,
         on_note: Callable[[str], None],
     ) -> None:
         """`on_note` is told in words where the method is; for the others see `evaluate`."""
@@ -63,12 +67,10 @@ class Share:
         self._on_note = on_note
         self._records: list[PictureRecord] = []
         self._failures: list[Failure] = []
-        self._watcher = StepWatcher(
-            run_log,
-            curves=config.grid_rows,
-            emerge_every=config.emerge_every if processes.first else 0,
-            on_note=self._note,
-        )
+        self._compiling = 0.0
+        self._trained_steps = trained_steps
+        self._emerging = EmergingPictures(run_log, occlusion, Frames.of(config)) if processes.first else None
+        self._watcher = StepWatcher(run_log, curves=config.grid_rows, emerging=self._emerging, on_note=self._note)
 
     @property
     def part(self) -> Part:
@@ -79,15 +81,24 @@ class Share:
             self._batches.undecodable,
             self._watcher.curves,
             peak_memory_mb(self._processes.device),
+            self._compiling,
         )
 
     def work(self) -> None:
         """Do all of it; stops between two pictures or steps if another process has failed, with its exception."""
+        with CLOCK.told(lambda: self._on_note(COMPILING)):
+            self._work()
+
+    def _work(self) -> None:
         for faces in self._batches:
             self._processes.heed()
+            if self._emerging is not None:
+                self._emerging.begin(faces)
+            compiled = CLOCK.seconds
             reconstruction, seconds = _timed(
                 self._unmask, faces.to(self._processes.device), self._watcher, self._processes.device
             )
+            self._compiling += CLOCK.seconds - compiled
             self._failures += reconstruction.failures
             for one, made in _pair(faces, reconstruction, self._failures):
                 finished = finish(made, one, self._occlusion, FaceMetrics.of(self._config))
@@ -98,8 +109,14 @@ class Share:
                 record = PictureRecord(one.ids[0], seconds / len(faces), finished.measurements, doubt, added)
                 self._outputs.write_picture(made, finished, record)
                 self._records.append(record)
+                self._show_end(record.id, made.raw[0], finished.composite)
             self._processes.advance(len(faces))
             self._on_note("")
+
+    def _show_end(self, id: str, raw: Tensor, composite: Tensor) -> None:
+        """The last frame: what the run leaves."""
+        if self._emerging is not None and self._emerging.follows(id):
+            self._emerging.show_joined(id, raw, composite, self._trained_steps + self._watcher.steps_of(id))
 
     def _note(self, note: str) -> None:
         self._processes.heed()
@@ -124,13 +141,13 @@ def peak_memory_mb(device: torch.device) -> float | None:
 def _timed(
     unmask: Callable[..., Reconstruction], faces: Faces, watcher: StepWatcher, device: torch.device
 ) -> tuple[Reconstruction, float]:
-    """The reconstruction on the CPU, and the seconds of the method alone, without what the watcher took."""
-    watched = watcher.seconds
+    """The reconstruction on the CPU, and the seconds of the method alone, without what watcher and compiler took."""
+    watched, compiled = watcher.seconds, CLOCK.seconds
     started = time.perf_counter()
     made = unmask(faces, on_step=watcher)
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    seconds = time.perf_counter() - started - (watcher.seconds - watched)
+    seconds = time.perf_counter() - started - (watcher.seconds - watched) - (CLOCK.seconds - compiled)
     return (
         replace(
             made,

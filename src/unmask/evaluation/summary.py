@@ -64,7 +64,8 @@ class EvaluationResult:
         complete: whether every picture was tried.
         n: how many pictures were finished.
         seconds_per_image: mean wall time of the method alone, each picture's in its own process: with several
-            processes the pictures together took less; None where no picture was finished.
+            processes the pictures together took less; None where no picture was finished. Compiling is not in it.
+        seconds_compiling: wall time of torch.compile in this start of the run; 0 where nothing was compiled.
         peak_memory_mb: most memory a process held (on CUDA: most that torch allocated there), in 2^20 bytes; None
             where the system does not say.
         metrics: a summary for every name of `ALL_NAMES`.
@@ -82,6 +83,7 @@ class EvaluationResult:
     failures: tuple[Failure, ...]
     doubts: tuple[Doubt, ...] = ()
     grown: Mapping[str, int] = field(default_factory=dict)
+    seconds_compiling: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """metrics.json as plain data; a metric that lacks pictures also has "n" and "reason"."""
@@ -92,6 +94,7 @@ class EvaluationResult:
             "seed": self.run.seed,
             "resolution": self.run.resolution,
             "seconds_per_image": self.seconds_per_image,
+            "seconds_compiling": self.seconds_compiling,
             "peak_memory_mb": self.peak_memory_mb,
             "metrics": {name: _metric_json(summary) for name, summary in self.metrics.items()},
             "failures": [{"id": failure.id, "reason": failure.reason} for failure in self.failures],
@@ -118,6 +121,7 @@ class EvaluationResult:
             tuple(Failure(failure["id"], failure["reason"]) for failure in plain["failures"]),
             tuple(Doubt(doubt["id"], doubt["reason"]) for doubt in plain.get("warnings", ())),
             plain.get("grown", {}),
+            plain.get("seconds_compiling", 0.0),
         )
 
 
@@ -129,6 +133,7 @@ def summarise(
     complete: bool,
     bootstrap_samples: int,
     peak_memory_mb: float | None,
+    seconds_compiling: float = 0.0,
 ) -> EvaluationResult:
     """Means and intervals over the records of the finished pictures."""
     return EvaluationResult(
@@ -141,6 +146,7 @@ def summarise(
         failures=tuple(failures),
         doubts=tuple(Doubt(record.id, record.doubt) for record in records if record.doubt is not None),
         grown={record.id: record.grown for record in records if record.grown},
+        seconds_compiling=seconds_compiling,
     )
 
 

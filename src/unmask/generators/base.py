@@ -37,8 +37,9 @@ class Generator(nn.Module, ABC):
         """
 
     @abstractmethod
-    def compute_in(self, dtype: torch.dtype) -> None:
-        """Run `synthesize`'s convolutions in `dtype` from now on; latents, noise and pictures stay in fp32."""
+    def compute_in(self, dtype: torch.dtype | None) -> None:
+        """Run `synthesize`'s convolutions in `dtype` from now on, None: in that of the weights; latents, noise and
+        pictures stay in fp32."""
 
     @abstractmethod
     def map(self, z: Tensor) -> Tensor:

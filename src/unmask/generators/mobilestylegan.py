@@ -253,7 +253,7 @@ class MobileStyleGAN(Generator):
         """The shipped one, unless other weights were loaded."""
         return ENCODER_PATH if self._shipped_weights else None
 
-    def compute_in(self, dtype: torch.dtype) -> None:
+    def compute_in(self, dtype: torch.dtype | None) -> None:
         """See `Generator.compute_in`; the head and the 1024² render stay in fp32."""
         self._dtype = dtype
 

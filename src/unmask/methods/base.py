@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -12,21 +12,26 @@ from torch import Tensor, nn
 
 from unmask.faces import Faces, Reconstruction
 from unmask.generators.base import Generator
+from unmask.shared import Shared
 
 
 @dataclass(frozen=True)
 class StepReport:
-    """One optimisation step of a batch, as told to a `StepCallback`.
+    """Where the optimisation of a batch stands, as told to a `StepCallback` before the first step and after each.
 
     Attributes:
         ids: the B pictures being worked on.
-        step: 0-based, counted over all stages; `total`: how many there will be.
-        losses: named (B,) tensors, one value per picture, detached.
+        answer: number of the answer being worked on, from 0; methods that give one answer have no other.
+        taken: steps so far for this answer, over all stages; 0 at its start.
+        total: steps it will take.
+        losses: of the step just taken, at the picture before it: named (B,) tensors, one value per picture, detached.
+            Empty at the start.
         render: call it for the (B,3,H,W) picture as it stands, in [-1,1]; rendering costs time only when called.
     """
 
     ids: tuple[str, ...]
-    step: int
+    answer: int
+    taken: int
     total: int
     losses: dict[str, Tensor]
     render: Callable[[], Tensor]
@@ -45,6 +50,7 @@ class MethodContext:
         seed: every random choice of a method derives from it and from the picture's id.
         load_generator: builds the configured face prior at `resolution` on `device` (fetching weights if needed).
         batches: that this process will ask for, if it is known.
+        shared: where frozen networks are kept for the next run in this process.
     """
 
     device: torch.device
@@ -52,6 +58,7 @@ class MethodContext:
     seed: int
     load_generator: Callable[[], Generator]
     batches: int | None = None
+    shared: Shared = field(default_factory=Shared)
 
 
 class Method(nn.Module, ABC):

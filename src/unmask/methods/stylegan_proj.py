@@ -22,21 +22,18 @@ from unmask.generators.base import Generator
 from unmask.images import blur, resize
 from unmask.methods.base import Method, MethodContext, StepCallback
 from unmask.methods.step_reporter import StepReporter
-from unmask.networks.face_embedding import FaceEmbedding
 from unmask.networks.lpips_weights import lpips_channel_weights
-from unmask.networks.vgg import VGG16Features
 from unmask.precision import resolve_precision
 from unmask.projection.exploration import NoiseRamp, explore_with
-from unmask.projection.identity import ExpectedIdentity
+from unmask.projection.frozen import FrozenNetworks
 from unmask.projection.initialisation import Initialisation
-from unmask.projection.latents import sample_w, statistics_of
 from unmask.projection.noise import NoiseMaps, random_noise
 from unmask.projection.objective import Objective, Target, Weights
 from unmask.projection.optimise import Optimised, Stage, optimise
 from unmask.projection.schedules import Ramp
-from unmask.projection.spaces import build_space
 from unmask.projection.starts import random_start
 from unmask.projection.tuning import Loss, TuningSettings, neighbours, tune
+from unmask.shared import Shared
 
 log = logging.getLogger(__name__)
 
@@ -58,9 +55,16 @@ class StyleGANProjection(Method):
         device: torch.device,
         seed: int,
         batches: int | None = None,
+        shared: Shared | None = None,
     ) -> None:
-        """`batches` to come, if known, decide whether compiling pays. Raises UnmaskError if the settings leave nothing
-        to minimise."""
+        """
+        Args:
+            generator: its precision is set here, and nothing else.
+            batches: to come, if known; they decide whether compiling pays.
+            shared: where networks come from and are kept; None: they are loaded for this object alone.
+        Raises:
+            UnmaskError: the settings leave nothing to minimise.
+        """
         super().__init__()
         if config.lambda_pixel <= 0 and config.lambda_perceptual <= 0:
             raise UnmaskError("method.lambda_pixel and method.lambda_perceptual are both 0; set one of them above 0.")
@@ -73,21 +77,16 @@ class StyleGANProjection(Method):
         self.generator = generator
         self.device = device
         self.seed = seed
-        w = sample_w(generator, device)
-        self.initialisation = Initialisation(config, generator, statistics_of(w), device, seed)
-        self.space = build_space(config.latent_space, w)
+        networks = FrozenNetworks(generator, device, Shared() if shared is None else shared)
+        self.initialisation = Initialisation(config, networks, seed)
+        self.space = networks.space(config.latent_space)
         precision = resolve_precision(config.precision, device, "method.precision", ("32-true", "bf16-mixed"))
         dtype = torch.bfloat16 if precision == "bf16-mixed" else None
-        if dtype is not None:
-            generator.compute_in(dtype)
-        vgg = None
-        if config.lambda_perceptual > 0:
-            vgg = VGG16Features.pretrained(tuple(config.perceptual_layers), dtype).to(device)
-            vgg = vgg.to(memory_format=torch.channels_last)
+        generator.compute_in(dtype)
+        vgg = networks.vgg(tuple(config.perceptual_layers), dtype) if config.lambda_perceptual > 0 else None
         self.expected_identity, embedding = None, None
         if config.lambda_identity > 0:
-            embedding = FaceEmbedding.pretrained(dtype).to(device)
-            self.expected_identity = ExpectedIdentity.load().to(device)
+            embedding, self.expected_identity = networks.face_embedding(dtype), networks.expected_identity()
         channel_weights = None
         if config.lpips_weights:
             found = lpips_channel_weights(tuple(config.perceptual_layers))
@@ -121,7 +120,7 @@ class StyleGANProjection(Method):
     @classmethod
     def build(cls, config: StyleGANProjConfig, context: MethodContext) -> StyleGANProjection:
         """See `Method.build`."""
-        return cls(config, context.load_generator(), context.device, context.seed, context.batches)
+        return cls(config, context.load_generator(), context.device, context.seed, context.batches, context.shared)
 
     def unmask(self, faces: Faces, *, on_step: StepCallback | None = None) -> Reconstruction:
         """See `Method.unmask`. Several answers are found one after the other: a batch of all of them would need as many
@@ -131,12 +130,11 @@ class StyleGANProjection(Method):
         visible = faces.visible if config.use_occlusion else torch.ones_like(faces.hole)
         start = self.initialisation.start(faces, visible)
         identity = None if self.expected_identity is None else self.expected_identity.of(faces.masked, visible)
-        steps = config.w_steps + config.steps
-        reporter = StepReporter(on_step, config.num_samples * (steps + config.tune_steps))
+        reporter = StepReporter(on_step, config.w_steps + config.steps + config.tune_steps)
         projected = []
         for sample in range(config.num_samples):
             moved = self.space.from_w(self.initialisation.moved(start, faces, visible, sample))
-            projected.append(self._project(faces, visible, moved, identity, reporter, first_step=sample * steps))
+            projected.append(self._project(faces, visible, moved, identity, reporter, sample=sample))
         failures = _failures(faces.ids, projected)
         failed = {failure.id for failure in failures}
         keep = [i for i, picture_id in enumerate(faces.ids) if picture_id not in failed]
@@ -167,9 +165,9 @@ class StyleGANProjection(Method):
         identity: Tensor | None,
         reporter: StepReporter,
         *,
-        first_step: int,
+        sample: int,
     ) -> _Projected:
-        """Both stages, from `start` (B,1 or num_active_ws,D) in `space`; their steps are reported from `first_step`.
+        """Both stages of answer number `sample`, from `start` (B,1 or num_active_ws,D) in `space`.
 
         `identity`: (B,128) face embeddings to aim at, or None.
         """
@@ -191,7 +189,7 @@ class StyleGANProjection(Method):
                 return Optimised(latents, noise, (None,) * len(latents))
             filler = self.render(layers_of(latents), noise)
             target = self.objective.target(faces.masked, visible, filler, start, identity)
-            hook = reporter.hook(faces.ids, first_step + offset, lambda x, maps: self.render(layers_of(x), maps))
+            hook = reporter.hook(faces.ids, sample, offset, lambda x, maps: self.render(layers_of(x), maps))
             return optimise(
                 latents,
                 lambda x, maps: self._losses(layers_of(x), maps, target),
@@ -201,6 +199,7 @@ class StyleGANProjection(Method):
                 explore=explore,
             )
 
+        reporter.begin(faces.ids, sample, lambda: self.render(layers_of(together), noise))
         in_w = stage(together, noise, config.w_steps, config.w_lr, 0)
         in_w_plus = stage(layers_of(in_w.latents), in_w.noise, config.steps, config.lr, config.w_steps)
         return _Projected(in_w, in_w_plus, apart)
@@ -230,7 +229,6 @@ class StyleGANProjection(Method):
         if config.tune_steps == 0 or not keep:
             pictures = self._pictures(latents, w_plus, noise, full=wanted)
         else:
-            projected = config.num_samples * (config.w_steps + config.steps)
             pictures = _together(
                 [
                     self._tuned(
@@ -240,7 +238,7 @@ class StyleGANProjection(Method):
                         w_plus[row : row + 1],
                         tuple(one[row : row + 1] for one in noise),
                         reporter,
-                        first_step=projected + sample * config.tune_steps,
+                        sample=sample,
                         full=wanted,
                     )
                     for row, i in enumerate(keep)
@@ -257,7 +255,7 @@ class StyleGANProjection(Method):
         noise: NoiseMaps,
         reporter: StepReporter,
         *,
-        first_step: int,
+        sample: int,
         full: bool,
     ) -> _Pictures:
         """The pictures of one face after pivotal tuning, which leaves no trace in the generator."""
@@ -274,7 +272,8 @@ class StyleGANProjection(Method):
             near.append(loss_of(self.objective.target(before, torch.ones_like(visible), before, anchor=face), face))
         target = self.objective.target(one.masked, visible, filler=self.render(latents, noise), anchor=latents)
         with self.generator.tunable() as parameters:
-            hook = reporter.tuning_hook(one.ids, first_step, lambda: self.render(latents, noise))
+            projected = config.w_steps + config.steps
+            hook = reporter.tuning_hook(one.ids, sample, projected, lambda: self.render(latents, noise))
             settings = TuningSettings(config.tune_steps, config.tune_lr, config.tune_locality)
             stopped = tune(parameters, loss_of(target, latents), near, settings, hook)
             if stopped is not None:

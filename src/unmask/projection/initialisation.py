@@ -7,17 +7,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import final
 
-import torch
 from torch import Tensor
 
 from unmask.config import Init, StyleGANProjConfig
 from unmask.errors import UnmaskError
 from unmask.faces import Faces
-from unmask.generators.base import Generator
 from unmask.images import resize
 from unmask.projection import starts
 from unmask.projection.encoder import LatentEncoder
-from unmask.projection.latents import LatentStatistics
+from unmask.projection.frozen import FrozenNetworks
+from unmask.projection.latents import statistics_of
 from unmask.projection.regression import PictureModel, fit_picture_model
 from unmask.projection.sampling import draw_move
 
@@ -36,16 +35,14 @@ class Initialisation:
     def __init__(
         self,
         config: StyleGANProjConfig,
-        generator: Generator,
-        statistics: LatentStatistics,
-        device: torch.device,
+        networks: FrozenNetworks,
         seed: int,
     ) -> None:
-        """`statistics`: of w."""
         self.config = config
-        self.generator = generator
-        self.statistics = statistics
-        self.device = device
+        self.networks = networks
+        self.generator = networks.generator
+        self.device = networks.device
+        self.statistics = statistics_of(networks.random_w())
         self.seed = seed
 
     def start(self, faces: Faces, visible: Tensor) -> Tensor:
@@ -106,7 +103,7 @@ class Initialisation:
         """The model of init=regression and of several answers: the generator's own, or one fitted to the candidates."""
         path = self.generator.picture_model_path
         if path is not None:
-            return PictureModel.load(path).to(self.device)
+            return self.networks.picture_model(path)
         return fit_picture_model(self.candidates.w, resize(self.candidates.thumbnails, MODEL_SIZE), MODEL_COMPONENTS)
 
     @cached_property
@@ -122,7 +119,7 @@ class Initialisation:
                 "method.init=encoder: no encoder ships for this generator or its checkpoint. Train one with "
                 "scripts/train_encoder.py and name it with method.encoder, or choose another method.init."
             )
-        return LatentEncoder.load(path, self.generator.num_ws, self.generator.w_dim).to(self.device)
+        return self.networks.encoder(path)
 
     @property
     def _encoder_file(self) -> Path | None:

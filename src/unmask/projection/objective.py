@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +23,7 @@ FOCUS_FLOOR = 0.3
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of the objective's terms; a zero skips the term."""
+    """Weights of the objective's terms; a zero leaves the term out, and its cost."""
 
     pixel: float
     perceptual: float
@@ -32,6 +32,15 @@ class Weights:
     anchor: float = 0.0
     noise: float = 0.0
     identity: float = 0.0
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Name -> () float64 of the terms that are not left out.
+
+        Tensors, since a compiled function takes them as data: a number would be compiled into it, and every other value
+        would be compiled anew. A tensor without dimensions neither changes the precision nor the device of what it is
+        multiplied with, and gives the same result to the bit as the number.
+        """
+        return {name: torch.tensor(value, dtype=torch.float64) for name, value in asdict(self).items() if value > 0}
 
 
 @dataclass(frozen=True)
@@ -92,7 +101,7 @@ class Objective:
         """
         assert vgg is not None or weights.perceptual == 0
         assert embedding is not None or weights.identity == 0
-        self.weights = weights
+        self.weights = weights.tensors()
         self.pixel = pixel
         self.statistics = statistics
         self.vgg = vgg
@@ -128,24 +137,24 @@ class Objective:
     def losses(self, images: Tensor, latents: Tensor, noise: NoiseMaps, target: Target) -> dict[str, Tensor]:
         """images (B,3,H,W), latents (B,L,D) -> named (B,) values, already weighted, with their sum under "total"."""
         found: dict[str, Tensor] = {}
-        if self.weights.pixel > 0:
-            found["pixel"] = self.weights.pixel * pixel_loss(images, target.pixels, target.visible, self.pixel)
-        if self.weights.perceptual > 0:
+        if "pixel" in self.weights:
+            found["pixel"] = self.weights["pixel"] * pixel_loss(images, target.pixels, target.visible, self.pixel)
+        if "perceptual" in self.weights:
             pairs = zip(self._features(images, target.window), target.features, target.feature_visible, strict=True)
             terms = [self._feature_distance(*pair) for pair in pairs]
-            found["perceptual"] = self.weights.perceptual * torch.stack(terms).sum(0)
-        if self.weights.prior > 0:
-            found["prior"] = self.weights.prior * prior_penalty(latents, self.statistics)
-        if self.weights.spread > 0 and latents.shape[1] > 1:
-            found["spread"] = self.weights.spread * spread_penalty(latents, self.statistics)
-        if self.weights.anchor > 0:
-            found["anchor"] = self.weights.anchor * anchor_penalty(latents, target.anchor, self.statistics)
-        if self.embedding is not None and target.identity is not None:
+            found["perceptual"] = self.weights["perceptual"] * torch.stack(terms).sum(0)
+        if "prior" in self.weights:
+            found["prior"] = self.weights["prior"] * prior_penalty(latents, self.statistics)
+        if "spread" in self.weights and latents.shape[1] > 1:
+            found["spread"] = self.weights["spread"] * spread_penalty(latents, self.statistics)
+        if "anchor" in self.weights:
+            found["anchor"] = self.weights["anchor"] * anchor_penalty(latents, target.anchor, self.statistics)
+        if "identity" in self.weights and self.embedding is not None and target.identity is not None:
             pasted = torch.where(target.visible > 0, target.pixels, images)
             apart = (self.embedding(pasted) - target.identity).square().sum(1)
-            found["identity"] = self.weights.identity * apart
-        if self.weights.noise > 0 and noise:
-            found["noise"] = self.weights.noise * noise_penalty(noise)
+            found["identity"] = self.weights["identity"] * apart
+        if "noise" in self.weights and noise:
+            found["noise"] = self.weights["noise"] * noise_penalty(noise)
         found["total"] = torch.stack(list(found.values())).sum(0)
         return found
 

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 from torch.optim import Optimizer
 
-from unmask.compilation import compile_network, compiler_works
+from unmask.compilation import CLOCK, COMPILING, compile_network, compiler_works
 from unmask.config import TrainingConfig
 from unmask.errors import UnmaskError
 from unmask.faces import TrainingBatch
@@ -37,6 +37,19 @@ log = logging.getLogger(__name__)
 
 Validate = Callable[[int], float]
 """``validate(step)``: how good the method is now, the larger the better; called in evaluation mode."""
+
+
+@dataclass(frozen=True)
+class Emergence:
+    """Pictures shown as they emerge.
+
+    Attributes:
+        due: ``due(taken, total)``: whether to show them after that many steps.
+        show: ``show(taken)``; called in evaluation mode, in the first process. It may not draw random numbers.
+    """
+
+    due: Callable[[int, int], bool]
+    show: Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -71,6 +84,7 @@ def fit(
     run_dir: Path,
     run_log: RunLog,
     validate: Validate | None,
+    emergence: Emergence,
     progress: bool,
 ) -> TrainingReport:
     """Train `method` in place, and leave best.safetensors, last.safetensors and training.pt in run_dir/checkpoints.
@@ -85,6 +99,7 @@ def fit(
         name: the method's, written into the files of weights.
         facts: about the training, written into the files of weights as JSON.
         validate: None for no validation; then the best weights are the last.
+        emergence: what to show on the way.
         progress: show a progress bar.
     Raises:
         UnmaskError: a loss is not finite any more, or training.pt cannot be resumed from.
@@ -120,9 +135,22 @@ def fit(
         disable=not progress or not fabric.is_global_zero,
     )
     task = bar.add_task("training", total=course.steps, completed=step, note="")
+
+    def compiling() -> None:
+        bar.update(task, note=COMPILING)
+
     meter = _Meter(config.batch_size)
+
+    def emerge(taken: int) -> None:
+        if fabric.is_global_zero and emergence.due(taken, course.steps):
+            with averaged(method.generator, average), evaluating(method):
+                emergence.show(taken)
+            meter.pause()
+
+    if step == 0:
+        emerge(0)
     method.train()
-    with bar, DeferredInterrupt() as interrupt, closing(batches(step)) as stream:
+    with bar, DeferredInterrupt() as interrupt, closing(batches(step)) as stream, CLOCK.told(compiling):
         while step < course.steps:
             rate = course.learning_rate(step)
             for optimiser in optimisers.values():
@@ -137,6 +165,7 @@ def fit(
             step += 1
             meter.add(losses)
             bar.update(task, completed=step)
+            emerge(step)
 
             stop = _any(fabric, interrupt.asked)
             last = stop or step == course.steps
@@ -145,7 +174,7 @@ def fit(
                 means = meter.read(fabric)
                 _check_finite(means, step, folder)
                 for loss, value in means.items():
-                    run_log.scalar(f"losses/{loss}", value, step)
+                    run_log.scalar(f"objective/{loss}", value, step)
                 run_log.scalar("training/learning_rate", rate, step)
                 run_log.scalar("training/pictures_per_second", meter.rate, step)
                 bar.update(task, note=_note(means, meter.rate))

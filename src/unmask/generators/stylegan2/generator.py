@@ -105,7 +105,7 @@ class StyleGAN2(Generator):
         """None: nothing ships for checkpoints."""
         return None
 
-    def compute_in(self, dtype: torch.dtype) -> None:
+    def compute_in(self, dtype: torch.dtype | None) -> None:
         """See `Generator.compute_in`."""
         self.synthesis.freeze(dtype)
 

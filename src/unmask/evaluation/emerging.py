@@ -1,0 +1,105 @@
+"""A few pictures as they emerge, from the first step of a method to what it leaves: strips, and hole metrics."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from unmask.config import EvaluationConfig, OcclusionConfig
+from unmask.evaluation.finish import join
+from unmask.evaluation.metrics import hole_lpips, hole_psnr, scored_hole
+from unmask.evaluation.part import Curves
+from unmask.faces import Faces
+from unmask.runlog import RunLog
+
+FOLLOWED = 4
+"""Pictures that are followed: each costs a render and an LPIPS a frame."""
+FRAMES = 8
+"""Frames of a picture, whatever the number of steps. TensorBoard keeps ten pictures of a tag."""
+GAP = 4
+"""White between the pictures of a strip, in pixels."""
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Which steps are shown.
+
+    Attributes:
+        every: this many steps apart; 0: none; None: some `FRAMES`, as far apart as the steps allow.
+    """
+
+    every: int | None
+
+    @classmethod
+    def of(cls, config: EvaluationConfig) -> Frames:
+        """Those an evaluation is asked for."""
+        return cls(config.emerge_every)
+
+    def due(self, taken: int, total: int) -> bool:
+        """Whether there is a frame after `taken` of `total` steps. The last is not among them: it is the result."""
+        if taken >= total:
+            return False
+        if self.every is not None:
+            return self.every > 0 and taken % self.every == 0
+        return taken in {round(index * total / (FRAMES - 1)) for index in range(FRAMES - 1)}
+
+
+@final
+class EmergingPictures:
+    """Writes the frames of the first `FOLLOWED` pictures that it is shown, and gathers their curves."""
+
+    def __init__(self, run_log: RunLog, occlusion: OcclusionConfig, frames: Frames) -> None:
+        """`occlusion`: how a frame is joined to its input, as in the composites that the run writes."""
+        self.frames = frames
+        self._run_log = run_log
+        self._occlusion = occlusion
+        self._followed: dict[str, Faces] = {}
+        self._sums: dict[tuple[str, int], tuple[float, int]] = defaultdict(lambda: (0.0, 0))
+
+    @property
+    def curves(self) -> Curves:
+        """Tag and step -> sum over the pictures, and how many they were."""
+        return self._sums
+
+    def begin(self, faces: Faces) -> None:
+        """Tell which batch comes next; its first pictures are followed while there is room."""
+        if self.frames.every == 0:
+            return
+        for index, id in enumerate(faces.ids):
+            if len(self._followed) < FOLLOWED:
+                self._followed[id] = faces[index].to("cpu")
+
+    def follows(self, id: str) -> bool:
+        """Whether frames of this picture are wanted."""
+        return id in self._followed
+
+    def show(self, id: str, raw: Tensor, step: int) -> None:
+        """A frame of a followed picture after `step` steps; raw (3,H,W) in [-1,1], on any device."""
+        raw = raw.detach().cpu().float().clamp(-1, 1)
+        self.show_joined(id, raw, join(raw[None], self._followed[id], self._occlusion)[0], step)
+
+    def show_joined(self, id: str, raw: Tensor, composite: Tensor, step: int) -> None:
+        """The same where the composite is there already; both (3,H,W) in [-1,1] on the CPU."""
+        one = self._followed[id]
+        self._run_log.image(f"pictures/emerging/{id}", strip(one.masked[0], raw, composite), step)
+        if one.clean is None:
+            return
+        clean, hole = one.clean[0], scored_hole(one.occlusion[0])
+        for name, measured in (
+            ("hole/psnr", hole_psnr(composite, clean, hole)),
+            ("hole/lpips", hole_lpips(composite, clean, hole)),
+        ):
+            if measured.value is not None:
+                total, count = self._sums[f"emerging/{name}", step]
+                self._sums[f"emerging/{name}", step] = (total + measured.value, count + 1)
+
+
+def strip(*pictures: Tensor) -> Tensor:
+    """Pictures (3,H,W) side by side with white between them, (3,H,W')."""
+    white = torch.ones(3, pictures[0].shape[1], GAP)
+    parts = [part for picture in pictures for part in (white, picture)]
+    return torch.cat(parts[1:], 2)

@@ -132,6 +132,8 @@ def _or_eager(graph: torch.fx.GraphModule, inputs: list[torch.Tensor], **options
     """A backend of torch.compile: its default one, and where that fails, the graph as it is."""
     try:
         return torch._dynamo.lookup_backend("inductor")(graph, inputs, **options)
+    except torch._dynamo.exc.RestartAnalysis:
+        raise  # no failure: the compiler begins anew with what it has learnt
     except Exception as error:
         _tell(error, "compile=false")
         return graph.forward

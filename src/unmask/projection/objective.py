@@ -33,14 +33,18 @@ class Weights:
     noise: float = 0.0
     identity: float = 0.0
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Name -> () float64 of the terms that are not left out.
+    def tensors(self, like: Tensor) -> dict[str, Tensor]:
+        """Name -> () of the terms that are not left out, with the dtype and on the device of `like`.
 
         Tensors, since a compiled function takes them as data: a number would be compiled into it, and every other value
-        would be compiled anew. A tensor without dimensions neither changes the precision nor the device of what it is
-        multiplied with, and gives the same result to the bit as the number.
+        would be compiled anew. Results are the same to the bit, for PyTorch too rounds a number to the dtype of what it
+        is multiplied with.
         """
-        return {name: torch.tensor(value, dtype=torch.float64) for name, value in asdict(self).items() if value > 0}
+        return {
+            name: torch.tensor(value, dtype=like.dtype, device=like.device)
+            for name, value in asdict(self).items()
+            if value > 0
+        }
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ class Objective:
         """
         assert vgg is not None or weights.perceptual == 0
         assert embedding is not None or weights.identity == 0
-        self.weights = weights.tensors()
+        self.weights = weights.tensors(statistics.mean)
         self.pixel = pixel
         self.statistics = statistics
         self.vgg = vgg

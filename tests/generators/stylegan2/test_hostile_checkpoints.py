@@ -326,7 +326,8 @@ def test_tensors_of_something_else() -> None:
     rebuild = torch._utils._rebuild_tensor_v2
     refused(dumped({"G_ema": Call(rebuild, [1.0], 0, (1,), (1,), False, {})}), "a tensor of a list")
     refused(dumped({"G_ema": Call(rebuild, [1.0])}), "a tensor in an unknown form")
-    refused(dumped({"G_ema": Call(torch._utils._rebuild_parameter, [1.0], False, {})}), "a parameter that is not a tensor")
+    parameter = Call(torch._utils._rebuild_parameter, [1.0], False, {})
+    refused(dumped({"G_ema": parameter}), "a parameter that is not a tensor")
     refused(dumped({"G_ema": Call(torch.storage._load_from_bytes, "text")}), "are not bytes")
 
 

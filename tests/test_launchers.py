@@ -130,7 +130,7 @@ def test_the_same_sweep_whatever_runs_its_jobs(
     command = (*sweep, *QUICK, "data.root=masked_tree", "data.limit=2")
     answer = finish(start((*command, f"hydra/launcher={launcher}"), tmp_path))
     assert answer.code == 0, answer.err
-    (sweep_dir,) = (tmp_path / "outputs" / "multirun").iterdir()
+    (sweep_dir,) = (tmp_path / "outputs").iterdir()
     assert [row["status"] for row in rows(sweep_dir)] == ["complete", "complete"]
     assert f"{sweep_dir / 'summary.md'}" in answer.out
 

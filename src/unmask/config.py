@@ -171,6 +171,8 @@ class EvaluationConfig(Settings, group="evaluation"):
     """Compute expression/* (needs the landmark and detector weights)."""
     grid_rows: int = option(16, minimum=0, maximum=1000, influence=Influence.report)
     """At most this many pictures in grid.png."""
+    objective: str = option("hole/lpips", influence=Influence.nothing)
+    """The metric that a job of a sweep returns, by which sweepers such as hydra/sweeper=optuna choose the next."""
     emerge_every: int | None = option(None, minimum=0, influence=Influence.report, counted_as=25)
     """Log the first pictures to TensorBoard as they emerge, with hole/psnr and hole/lpips, every this many steps; null:
     some eight times from the start to the end, however many steps there are; 0: never."""
@@ -273,7 +275,7 @@ class StyleGANProjConfig(MethodConfig):
     """Leave the hidden pixels out of every loss; false fits the face mask too, as the study's first trials did."""
     lambda_pixel: float = option(8.0, minimum=0, maximum=MAX_WEIGHT)
     """Weight of the pixel loss."""
-    lambda_perceptual: float = option(1.0, minimum=0, maximum=MAX_WEIGHT)
+    lambda_perceptual: float = option(1.0, minimum=0, maximum=MAX_WEIGHT, short="lambda")
     """Weight λ of the VGG-16 feature distance."""
     perceptual_layers: list[str] = field(default_factory=lambda: ["relu1_2", "relu2_2", "relu3_3", "relu4_3"])
     """VGG-16 layers compared, relu1_1 to relu5_3; the study's conv2 is relu2_2."""
@@ -412,7 +414,7 @@ class Pix2PixConfig(TrainedMethodConfig):
     """Use dropout in the U-Net's inner levels during training."""
     lambda_l1: float = option(100.0, minimum=0, maximum=MAX_WEIGHT)
     """Weight of the L1 distance to the clean picture."""
-    lambda_perceptual: float = option(0.0, minimum=0, maximum=MAX_WEIGHT)
+    lambda_perceptual: float = option(0.0, minimum=0, maximum=MAX_WEIGHT, short="lambda")
     """Weight of the distance between VGG-16 features and those of the clean picture, around the hole; the paper has no
     such term. It gives sharper mouths in fewer steps (Johnson et al. 2016; Wang et al. 2018, pix2pixHD)."""
     window: bool = False

@@ -71,7 +71,7 @@ def train(
         UnmaskError: nothing to train on, settings that do not fit, or a training that diverged.
     """
     config, training = cast("TrainedMethodConfig", settings.method), settings.training
-    evaluation.check_monitor(training.monitor)
+    evaluation.check_metric(training.monitor, "training.monitor")
     exclude = frozenset() if settings.data.split is Split.train else frozenset(evaluated.ids)
     fabric = processes.fabric()
     progress = settings.progress and processes.first

@@ -62,6 +62,7 @@ class Facts:
         influence: what the option decides.
         before: the value that asks for the results of versions that lacked the option.
         counted_as: what stands for any value in the fingerprint of a run, for an option that once counted as influence.
+        short: what the option is called in names of runs; "": the last part of its key.
     """
 
     minimum: float | None = None
@@ -73,6 +74,7 @@ class Facts:
     influence: Influence = Influence.results
     before: Any = ABSENT
     counted_as: Any = ABSENT
+    short: str = ""
 
     def fault(self, value: Any) -> str | None:
         """What is wrong with `value`, as the end of a sentence that begins with it; None: nothing."""
@@ -121,9 +123,10 @@ def option(
     influence: Influence = Influence.results,
     before: Any = ABSENT,
     counted_as: Any = ABSENT,
+    short: str = "",
 ) -> Any:
     """A dataclass field that carries its `Facts`; the arguments are theirs, `factory` makes mutable defaults."""
-    facts = Facts(minimum, maximum, above, below, choices, path, influence, before, counted_as)
+    facts = Facts(minimum, maximum, above, below, choices, path, influence, before, counted_as, short)
     if factory is not None:
         return field(default_factory=factory, metadata={FACTS: facts})
     return field(default=default, metadata={FACTS: facts})

@@ -48,7 +48,7 @@ from unmask.processes import Processes, start_processes
 from unmask.runlog import NullRunLog, TensorBoardLog
 from unmask.shared import Shared
 from unmask.shell import check_overrides, command, override
-from unmask.sweep.jobs import forget_failure, is_complete, read_report, record_failure
+from unmask.sweep.jobs import forget_failure, is_complete, objective_of, read_report, record_failure
 from unmask.sweep.naming import register_resolvers
 from unmask.terminal import leave, steady_streams
 from unmask.weights.url import is_url
@@ -234,10 +234,14 @@ def build_method(settings: RunConfig, device: torch.device, batches: int | None 
     return method_class.build(settings.method, context).to(device)
 
 
-def job(config: DictConfig) -> None:
+def job(config: DictConfig) -> float | None:
     """`run` as Hydra calls it: in its directory, with the user's mistakes told in one line.
 
     In a multirun an error is written down and the other jobs go on.
+
+    Returns:
+        The mean of the metric `evaluation.objective`, for sweepers that choose the next job by it; None where there is
+        none, or the job failed.
 
     Raises:
         SystemExit: see the module's exit codes.
@@ -263,6 +267,8 @@ def job(config: DictConfig) -> None:
             leave(2, message if isinstance(error, UnmaskError) else f"{message} {kept(run_dir, in_sweep)}")
         else:
             raise
+        return None
+    return objective_of(run_dir, config.evaluation.objective)
 
 
 def kept(run_dir: Path, in_sweep: bool) -> str:

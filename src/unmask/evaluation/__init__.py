@@ -5,7 +5,7 @@ from unmask.evaluation.evaluate import evaluate
 from unmask.evaluation.outputs import finished_ids
 from unmask.evaluation.report import markdown_table, terminal_table
 from unmask.evaluation.summary import EvaluationResult, MetricSummary, RunInfo
-from unmask.evaluation.validate import check_monitor, validate
+from unmask.evaluation.validate import check_metric, validate
 from unmask.evaluation.watch import log_mean_curves
 
 __all__ = [
@@ -15,7 +15,7 @@ __all__ = [
     "Frames",
     "MetricSummary",
     "RunInfo",
-    "check_monitor",
+    "check_metric",
     "evaluate",
     "finished_ids",
     "log_mean_curves",

@@ -36,7 +36,7 @@ def validate(
     Raises:
         UnmaskError: the monitored metric does not exist, or has no value on any picture; says why.
     """
-    check_monitor(monitor)
+    check_metric(monitor, "training.monitor")
     values: dict[str, list[float]] = {name: [] for name in NAMES}
     reasons: set[str] = set()
     rows: list[GridRow] = []
@@ -67,7 +67,7 @@ def validate(
     return means[monitor] if HIGHER_IS_BETTER[monitor] else -means[monitor]
 
 
-def check_monitor(monitor: str) -> None:
-    """Raise an UnmaskError unless `monitor` is a metric."""
-    if monitor not in NAMES:
-        raise UnmaskError(f"training.monitor={monitor} is not a metric; choose from {', '.join(NAMES)}.")
+def check_metric(name: str, key: str) -> None:
+    """Raise an UnmaskError that names the option `key` unless `name` is a metric."""
+    if name not in NAMES:
+        raise UnmaskError(f"{key}={name} is not a metric; choose from {', '.join(NAMES)}.")

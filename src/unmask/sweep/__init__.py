@@ -8,15 +8,21 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NoReturn
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from unmask.claim import claimed
 from unmask.errors import UnmaskError
+from unmask.labels import NAMED, counts
 from unmask.mistakes import FULL, explain
-from unmask.sweep.jobs import Job, read_jobs
-from unmask.sweep.naming import remember_swept_keys, swept_keys
+from unmask.sweep.curves import draw_curves
+from unmask.sweep.heat import draw_heat_maps, heat_keys
+from unmask.sweep.history import draw_history
+from unmask.sweep.jobs import Job, given_overrides, job_folders, read_jobs
+from unmask.sweep.naming import fixed_keys, is_grid, own_overrides, remember_fixed, swept_keys
 from unmask.sweep.ranges import check_jobs
+from unmask.sweep.search import Search, search_of
 from unmask.sweep.summary import write_csv, write_markdown
 from unmask.terminal import leave
 
@@ -52,10 +58,11 @@ class SummaryCallback(Callback):
             SystemExit: 2, a value is outside its range, whichever job's it would be, or the directory cannot be made
                 or is another sweep's.
         """
-        remember_swept_keys(config)
+        remember_fixed(config)
         folder = Path(config.hydra.sweep.dir)
         try:
             check_jobs(config)
+            search_of(config)
             _make(folder)
             self._held.enter_context(claimed(folder.absolute(), wait=config.wait))
         except (UnmaskError, OSError) as error:
@@ -67,11 +74,11 @@ class SummaryCallback(Callback):
         Raises:
             SystemExit: 1, a job is not complete; 2, the summary cannot be written.
         """
-        keys = swept_keys(config)
         folder = Path(config.hydra.sweep.dir)
+        keys = job_keys(folder, swept_keys(config), fixed_keys(config))
         with self._held:
             try:
-                summarise(folder, keys.split(",") if keys else [])
+                summarise(folder, keys, None if is_grid(config) else search_of(config))
             except OSError as error:
                 _leave_for(error, folder)
 
@@ -90,8 +97,24 @@ def _leave_for(error: Exception, folder: Path) -> NoReturn:
     leave(2, message)
 
 
-def summarise(sweep_dir: Path, keys: list[str]) -> None:
-    """Write the summary of the jobs below `sweep_dir`; `keys` are the swept ones, in the command's order.
+def job_keys(sweep_dir: Path, known: list[str], fixed: list[str]) -> list[str]:
+    """The swept keys: those that are `known`, and what jobs below `sweep_dir` set beside the `fixed` keys: not every
+    sweeper's configuration can be read."""
+    keys = dict.fromkeys(known)
+    for folder in job_folders(sweep_dir):
+        for override in OverridesParser.create().parse_overrides(own_overrides(fixed, given_overrides(folder))):
+            key = override.get_key_element()
+            if override.key_or_group in NAMED or counts(override):
+                keys[key] = None
+    return list(keys)
+
+
+def summarise(sweep_dir: Path, keys: list[str], search: Search | None = None) -> None:
+    """Write the summary of the jobs below `sweep_dir`.
+
+    Args:
+        keys: the swept ones, in the command's order.
+        search: what the sweep looked for; None: it ran every combination.
 
     Raises:
         SystemExit: after everything is written, when a job is not complete: 2 if a full disk is the reason, else 1;
@@ -99,8 +122,8 @@ def summarise(sweep_dir: Path, keys: list[str]) -> None:
     """
     jobs = read_jobs(sweep_dir, keys)
     write_csv(jobs, keys, sweep_dir / "summary.csv")
-    write_markdown(jobs, keys, sweep_dir / "summary.md")
-    picture = _draw(jobs, keys, sweep_dir / "summary.png")
+    write_markdown(jobs, keys, sweep_dir / "summary.md", search)
+    picture = _draw(jobs, keys, search, sweep_dir / "summary.png")
     log.info("summary: %s%s", sweep_dir.absolute() / "summary.md", " and summary.png" if picture else "")
     bad = [job for job in jobs if not job.complete]
     for job in bad:
@@ -110,10 +133,15 @@ def summarise(sweep_dir: Path, keys: list[str]) -> None:
         raise SystemExit(2 if any(job.reason.startswith(FULL) for job in bad) else 1)
 
 
-def _draw(jobs: list[Job], keys: list[str], path: Path) -> bool:
-    if not any(job.metrics for job in jobs):
+def _draw(jobs: list[Job], keys: list[str], search: Search | None, path: Path) -> bool:
+    measured = [job for job in jobs if job.metrics]
+    if not measured:
         return False
-    from unmask.sweep.curves import draw_curves  # matplotlib is slow to import
-
-    draw_curves(jobs, keys, path)
+    grid = heat_keys(measured, keys)
+    if search is not None and search.trials(jobs):
+        draw_history(jobs, search, keys, path)
+    elif grid is not None:
+        draw_heat_maps(measured, grid, path)
+    else:
+        draw_curves(jobs, keys, path)
     return True

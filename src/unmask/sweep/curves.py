@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ def draw_curves(jobs: list[Job], keys: list[str], path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure  # not pyplot: no global state, no window system
 
-    names = [name for name in metric_names(jobs) if _informative(name, jobs)]
+    names = [name for name in metric_names(jobs) if informative(name, jobs)]
     if not names:
         names = metric_names(jobs)[:1]
     axis_key = _axis_key(jobs, keys)
@@ -48,10 +49,10 @@ def draw_curves(jobs: list[Job], keys: list[str], path: Path) -> None:
             style = "o-" if axis_key else "o"
             look = {"fmt": style, "color": f"C{index}", "capsize": 3, "markersize": 4}
             panel.errorbar(x, means, yerr=[below, above], label=label or None, **look)
-        panel.set_title(f"{name} ({'lower' if smaller_is_better(name) else 'higher'} is better)", fontsize=10)
+        panel.set_title(f"{name} ({direction(name)})", fontsize=10)
         panel.grid(alpha=0.3)
         if axis_key:
-            _numeric_axis(panel, axis_key, sorted({x for members in lines.values() for x, _ in members}))
+            numeric_axis(panel, axis_key, sorted({x for members in lines.values() for x, _ in members}))
         else:
             labels = [_label(job, keys) or job.name for job in jobs]
             panel.set_xticks(range(len(jobs)), labels, rotation=30, ha="right", fontsize=8)
@@ -66,18 +67,25 @@ def draw_curves(jobs: list[Job], keys: list[str], path: Path) -> None:
         figure.savefig(temporary, dpi=130)
 
 
-def _informative(name: str, jobs: list[Job]) -> bool:
+def informative(name: str, jobs: Sequence[Job]) -> bool:
     """Not absent everywhere, and not the same number everywhere."""
     values = [job.metrics[name] for job in jobs if name in job.metrics]
     return any(value.low < value.high for value in values) or len({value.mean for value in values}) > 1
 
 
+def numeric_keys(jobs: Sequence[Job], keys: Sequence[str]) -> list[str]:
+    """The keys among `keys` that have several values, all of them numbers."""
+    values = {key: {job.values.get(key, "") for job in jobs} for key in keys}
+    return [key for key in keys if len(values[key]) > 1 and all(number(value) is not None for value in values[key])]
+
+
+def direction(name: str) -> str:
+    """Of a metric, in words."""
+    return f"{'lower' if smaller_is_better(name) else 'higher'} is better"
+
+
 def _axis_key(jobs: list[Job], keys: list[str]) -> str | None:
-    counts = {}
-    for key in keys:
-        values = {job.values.get(key, "") for job in jobs}
-        if len(values) > 1 and all(number(value) is not None for value in values):
-            counts[key] = len(values)
+    counts = {key: len({job.values[key] for job in jobs}) for key in numeric_keys(jobs, keys)}
     return max(counts, key=lambda key: counts[key]) if counts else None
 
 
@@ -97,10 +105,11 @@ def _label(job: Job, keys: list[str]) -> str:
     return ", ".join(f"{key.rsplit('.', 1)[-1]}={job.values.get(key, '')}" for key in keys)
 
 
-def _numeric_axis(panel: Axes, key: str, values: list[float]) -> None:
+def numeric_axis(panel: Axes, key: str, values: list[float]) -> None:
+    """Label a panel's axis, with a logarithmic scale where `values` (ascending) span much, and ticks at few of them."""
     panel.set_xlabel(key)
     if min(values) > 0 and max(values) / min(values) >= LOG_RATIO:
         panel.set_xscale("log")
-    if len(values) <= 8:
+    if len(values) <= 8 and all(len(f"{value:g}") <= 5 for value in values):
         panel.set_xticks(values, [f"{value:g}" for value in values], minor=False)
         panel.minorticks_off()

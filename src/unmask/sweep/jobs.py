@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 FAILURE_FILE = "failed.json"
 OVERRIDES_FILE = ".hydra/overrides.yaml"
+HYDRA_FILE = ".hydra/hydra.yaml"
 """Written by Hydra when a job starts."""
 
 
@@ -39,6 +40,7 @@ class Job:
 
     Attributes:
         name: its directory below the sweep's.
+        number: when it was started, from 0; that of its last start.
         values: the swept keys' values, as typed.
         complete: every picture is done or is listed as failed.
         reason: why it is not complete; empty when it is.
@@ -47,6 +49,7 @@ class Job:
     """
 
     name: str
+    number: int
     values: dict[str, str]
     complete: bool
     reason: str
@@ -64,6 +67,13 @@ def is_complete(run_dir: Path, config_hash: str) -> bool:
     """Whether `run_dir` holds the finished results of exactly this configuration."""
     report = read_report(run_dir)
     return report.get("status") == "complete" and report.get("config_hash") == config_hash
+
+
+def objective_of(run_dir: Path, metric: str) -> float | None:
+    """The mean of `metric` in `run_dir`, what a job returns to its sweeper; None where it has no value, which is a
+    failed trial to Optuna."""
+    mean = read_report(run_dir).get("metrics", {}).get(metric, {}).get("mean")
+    return None if mean is None else float(mean)
 
 
 def record_failure(run_dir: Path, reason: str) -> None:
@@ -84,10 +94,9 @@ def record_death(run_dir: Path, overrides: list[str], reason: str) -> None:
     """
     if read_report(run_dir).get("status") == "complete":
         return
-    listing = run_dir / OVERRIDES_FILE
     with _if_there_is_room(run_dir):
-        if not _read_lines(listing):
-            write_text(listing, OmegaConf.to_yaml(OmegaConf.create(overrides)))
+        if not given_overrides(run_dir):
+            write_text(run_dir / OVERRIDES_FILE, OmegaConf.to_yaml(OmegaConf.create(overrides)))
     record_failure(run_dir, reason)
 
 
@@ -99,9 +108,22 @@ def _if_there_is_room(run_dir: Path) -> Iterator[None]:
         log.error("%s: no note of the failure can be left (%s)", run_dir, error.strerror)
 
 
+def job_folders(sweep_dir: Path) -> list[Path]:
+    """Those below `sweep_dir`."""
+    return sorted(path.parents[1] for path in sweep_dir.glob(f"*/{OVERRIDES_FILE}"))
+
+
+def given_overrides(folder: Path) -> list[str]:
+    """The overrides of the job in `folder`; none where the list is missing or was cut short by a full disk."""
+    try:
+        return [str(line) for line in OmegaConf.load(folder / OVERRIDES_FILE)]
+    except (OSError, yaml.YAMLError):
+        return []
+
+
 def read_jobs(sweep_dir: Path, keys: list[str]) -> list[Job]:
     """Every job below `sweep_dir`, sorted by the values of `keys`, numbers by size."""
-    folders = [path.parents[1] for path in sweep_dir.glob(f"*/{OVERRIDES_FILE}")]
+    folders = job_folders(sweep_dir)
     jobs = [_read_job(folder, keys) for folder in folders]
     return sorted(jobs, key=lambda job: ([_order(job.values.get(key, "")) for key in keys], job.name))
 
@@ -116,7 +138,7 @@ def number(text: str) -> float | None:
 
 
 def _read_job(folder: Path, keys: list[str]) -> Job:
-    lines = _read_lines(folder / OVERRIDES_FILE)
+    lines = given_overrides(folder)
     given = {override.get_key_element(): override for override in OverridesParser.create().parse_overrides(lines)}
     values = {key: given[key].get_value_element_as_str() for key in keys if key in given}
     report = read_report(folder)
@@ -131,15 +153,14 @@ def _read_job(folder: Path, keys: list[str]) -> Job:
         for name, entry in report.get("metrics", {}).items()
         if entry["mean"] is not None and entry["ci95"] is not None
     }
-    return Job(folder.name, values, not reason, reason, report, metrics)
+    return Job(folder.name, _number(folder), values, not reason, reason, report, metrics)
 
 
-def _read_lines(listing: Path) -> list[str]:
-    """A job's overrides; none where the list is missing or was cut short by a full disk."""
+def _number(folder: Path) -> int:
     try:
-        return [str(line) for line in OmegaConf.load(listing)]
-    except (OSError, yaml.YAMLError):
-        return []
+        return int(OmegaConf.select(OmegaConf.load(folder / HYDRA_FILE), "hydra.job.num", default=0))
+    except (OSError, yaml.YAMLError, ValueError, TypeError):
+        return 0  # it never started, or a full disk cut the file short
 
 
 def _order(text: str) -> tuple[int, float, str]:

@@ -1,98 +1,141 @@
-"""Names of sweep and job directories: readable, short, and the same whenever the same command is given."""
+"""Names of the directories of runs, sweeps and jobs: readable, short, and a sweep's the same for the same command."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from unmask.config_dir import sample_root
 from unmask.fingerprint import config_hash
+from unmask.labels import NAMED, run_label, settings_label, short_keys, shorten
 
-MAX_NAME = 80
-"""Characters of a directory's name; most file systems take 255 bytes, and pictures' paths come on top."""
+BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+"""Hydra's own sweeper, which runs every combination."""
 
 
 def register_resolvers() -> None:
     """Make ``${unmask.…:}`` known to OmegaConf; called once, by the programs, before composing.
 
-    What is swept and the name of the sweep are cached in the configuration: a job's no longer knows what was
-    swept, but Hydra hands it the cache of the multirun's.
+    What the command fixes for all jobs and the name of the sweep are cached in the configuration: a job's no longer
+    knows what was swept, but Hydra hands it the cache of the multirun's.
     """
     OmegaConf.register_new_resolver("unmask.sample_root", sample_root, replace=True)
-    OmegaConf.register_new_resolver("unmask.swept_keys", _swept_keys, replace=True)
+    OmegaConf.register_new_resolver("unmask.run_name", _run_name, replace=True)
     OmegaConf.register_new_resolver("unmask.sweep_name", _sweep_name, replace=True)
     OmegaConf.register_new_resolver("unmask.job_name", _job_name, replace=True)
 
 
-def swept_keys(config: DictConfig) -> str:
-    """The swept keys of a multirun's configuration, comma-separated, in the order of the sweeper."""
-    return ",".join(dict.fromkeys(key for key, _ in sweep_overrides(config)))
+def run_name(config: DictConfig) -> str:
+    """``METHOD_KEY=VALUE,KEY=VALUE``: the experiment or method, and what the command sets; see `settings_label`."""
+    label = _label(config)
+    settings = settings_label(config.hydra.overrides.task)
+    return shorten(f"{label}_{settings}" if settings else label)
 
 
-def remember_swept_keys(config: DictConfig) -> None:
-    """Cache them in a multirun's configuration even where its own directory is not named after them."""
-    _swept_keys(_root_=config)
+def sweep_name(config: DictConfig) -> str:
+    """``METHOD_KEYS-HASH``; the hash covers what is swept and everything else that influences the results.
+
+    It is short, so that TensorBoard's list of runs has room for the job's name behind it.
+    """
+    keys = list(dict.fromkeys(key for key, _ in sweep_overrides(config)))
+    asked: dict[str, Any] = {"base": config_hash(config, resolve=False), "swept": sorted(sweep_overrides(config))}
+    if not is_grid(config):
+        asked["sweeper"] = OmegaConf.to_container(config.hydra.sweeper, resolve=False, enum_to_str=True)
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:6]
+    swept_names = [key for key in keys if key in NAMED]
+    options = short_keys([key for key in keys if key not in NAMED]).values()
+    label = "methods" if "method" in swept_names else "experiments" if swept_names else _label(config)
+    return f"{shorten('_'.join([label, ','.join(options)]).strip('_'))}-{digest}"
 
 
-def sweep_name(keys: str, config: DictConfig) -> str:
-    """``KEYS-HASH``; the hash covers the swept values and everything else that influences the results."""
-    asked = {"base": config_hash(config, resolve=False), "swept": sorted(sweep_overrides(config))}
-    digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:8]
-    return f"{shorten(keys or 'multirun')}-{digest}"
+def job_name(fixed: Sequence[str], config: DictConfig) -> str:
+    """``KEY=VALUE,KEY=VALUE`` of a job's own settings, after the experiment or method where these are swept."""
+    own = own_overrides(fixed, list(config.hydra.overrides.task))
+    named = [_label(config)] if any(line.partition("=")[0].lstrip("+") in NAMED for line in own) else []
+    return shorten("_".join([*named, *filter(None, [_all_settings(own)])]) or "job")
 
 
-def job_name(keys: str, overrides: list[str]) -> str:
-    """``KEY=VALUE,KEY=VALUE`` of the swept keys, from a job's own overrides."""
-    parsed = OverridesParser.create().parse_overrides(overrides)
-    values = {override.get_key_element(): override.get_value_element_as_str() for override in parsed}
-    return shorten(",".join(f"{key}={values[key]}" for key in keys.split(",") if key in values) or "job")
+def own_overrides(fixed: Sequence[str], overrides: Sequence[str]) -> list[str]:
+    """Those of a job's `overrides` whose keys are not `fixed` for all jobs, whatever sweeper chose them."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    return [line for line, one in zip(overrides, parsed, strict=True) if one.get_key_element() not in fixed]
 
 
-def shorten(name: str) -> str:
-    """`name` as a directory name of at most `MAX_NAME` characters; a hash keeps altered names apart."""
-    plain = name.replace("/", "_")
-    safe = re.sub(r"[^\w.=,+@-]", "_", plain, flags=re.ASCII)
-    if safe == plain and len(safe) <= MAX_NAME:
-        return safe
-    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return f"{safe[: MAX_NAME - 9]}-{digest}"
+def fixed_keys(config: DictConfig) -> list[str]:
+    """The keys that a multirun's command sets alike for all its jobs."""
+    parsed = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
+    return [one.get_key_element() for one in parsed if not one.is_sweep_override()]
+
+
+def swept_keys(config: DictConfig) -> list[str]:
+    """The keys that a multirun's configuration is known to sweep, in the order of the sweeper."""
+    return list(dict.fromkeys(key for key, _ in sweep_overrides(config)))
+
+
+def remember_fixed(config: DictConfig) -> None:
+    """Cache it in a multirun's configuration even where no directory is named after it."""
+    _fixed(config)
+
+
+def is_grid(config: DictConfig) -> bool:
+    """Whether a multirun runs every combination of its values; other sweepers choose by what earlier jobs return."""
+    return bool(config.hydra.sweeper.get("_target_") == BASIC)
 
 
 def sweep_overrides(config: DictConfig) -> list[tuple[str, str]]:
-    """(key, its values) of every swept key, from the configuration's own sweep and the command line's."""
-    params = OmegaConf.to_container(config.hydra.sweeper.params) if config.hydra.sweeper.get("params") else {}
+    """(key, its values or range) of every swept key, from the sweeper's own configuration and the command line's."""
+    sweeper = config.hydra.sweeper
+    params = OmegaConf.to_container(sweeper.params) if sweeper.get("params") else {}
     assert isinstance(params, dict)
     lines = [f"{key!s}={value}" for key, value in params.items()] + list(config.hydra.overrides.task)
     chosen = {}  # the command line comes last and wins, as in Hydra's sweeper
     for override in OverridesParser.create().parse_overrides(lines):
         chosen[override.get_key_element()] = override
-    return [
-        (key, ",".join(str(value) for value in override.sweep_string_iterator()))
-        for key, override in chosen.items()
-        if override.is_discrete_sweep()
-    ]
+    return [(key, _swept(override)) for key, override in chosen.items() if override.is_sweep_override()]
 
 
-def _swept_keys(*, _root_: DictConfig) -> str:
-    return _cached(_root_, "unmask.swept_keys", lambda: swept_keys(_root_))
+def _swept(override: Override) -> str:
+    if override.is_discrete_sweep():
+        return ",".join(str(value) for value in override.sweep_string_iterator())
+    return (override.input_line or "").partition("=")[2]  # an interval
 
 
-def _sweep_name(keys: str, *, _root_: DictConfig) -> str:
-    return _cached(_root_, "unmask.sweep_name", lambda: sweep_name(keys, _root_))
+def _all_settings(overrides: Sequence[str]) -> str:
+    """`settings_label`, and where it leaves all out that a job has of its own, its overrides as they are."""
+    return settings_label(overrides) or ",".join(
+        line for line in overrides if line.partition("=")[0].lstrip("+") not in NAMED
+    )
 
 
-def _cached(root: DictConfig, name: str, compute: Callable[[], str]) -> str:
+def _label(config: DictConfig) -> str:
+    return run_label(config.method.name, config.get("experiment"))
+
+
+def _run_name(*, _root_: DictConfig) -> str:
+    return run_name(_root_)
+
+
+def _sweep_name(*, _root_: DictConfig) -> str:
+    return str(_cached(_root_, "unmask.sweep_name", lambda: sweep_name(_root_)))
+
+
+def _job_name(*, _root_: DictConfig) -> str:
+    return job_name(_fixed(_root_), _root_)
+
+
+def _fixed(config: DictConfig) -> list[str]:
+    return list(_cached(config, "unmask.fixed_keys", lambda: fixed_keys(config)))
+
+
+def _cached(root: DictConfig, name: str, compute: Callable[[], Any]) -> Any:
     """OmegaConf's own `use_cache` is not for resolvers that look at the whole configuration."""
     cache = OmegaConf.get_cache(root)[name]
     if "value" not in cache:
         cache["value"] = compute()
-    return str(cache["value"])
-
-
-def _job_name(keys: str, *, _root_: DictConfig) -> str:
-    return job_name(keys, list(_root_.hydra.overrides.task))
+    return cache["value"]

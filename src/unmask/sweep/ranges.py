@@ -6,6 +6,7 @@ import contextlib
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -55,4 +56,7 @@ def _schema(node: Any) -> type[Settings] | None:
 
 def _plain_values(key: str, values: str) -> list[Any]:
     (override,) = OverridesParser.create().parse_overrides([f"{key}={values}"])
-    return list(override.sweep_iterator()) if override.is_discrete_sweep() else [override.value()]
+    if override.is_discrete_sweep():
+        return list(override.sweep_iterator())
+    value = override.value()
+    return [value.start, value.end] if isinstance(value, IntervalSweep) else [value]

@@ -9,7 +9,9 @@ from unmask.evaluation.markdown import markdown_header, markdown_row
 from unmask.evaluation.metrics import HIGHER_IS_BETTER
 from unmask.evaluation.ranking import best_mean
 from unmask.files import atomic_path, write_text
-from unmask.sweep.jobs import Job, Metric
+from unmask.labels import short_number
+from unmask.sweep.jobs import Job, Metric, number
+from unmask.sweep.search import Search
 
 
 def smaller_is_better(metric: str) -> bool:
@@ -51,10 +53,17 @@ def write_csv(jobs: list[Job], keys: list[str], path: Path) -> None:
             )
 
 
-def write_markdown(jobs: list[Job], keys: list[str], path: Path) -> None:
-    """The same for reading: mean and interval in a cell, each metric's best in bold, failed jobs below."""
+def write_markdown(jobs: list[Job], keys: list[str], path: Path, search: Search | None = None) -> None:
+    """The same for reading: mean and interval in a cell, each metric's best in bold, failed jobs below.
+
+    Args:
+        search: what the sweep looked for; its best trial gets a star. None: it ran every combination.
+    """
+    star = None if search is None else search.best(jobs)
     shown = [name for name in metric_names(jobs) if any(name in job.metrics for job in jobs)]
     complete = [job for job in jobs if job.complete]
+    if search is not None:
+        complete = [*search.ranked(complete), *(job for job in complete if search.objective not in job.metrics)]
     labels = keys or ["job"]
     arrows = [f"{name} {'↓' if smaller_is_better(name) else '↑'}" for name in shown]
     lines = ["# Sweep over " + (", ".join(keys) or "nothing"), ""]
@@ -63,9 +72,13 @@ def write_markdown(jobs: list[Job], keys: list[str], path: Path) -> None:
         cells = [_cell(job.metrics.get(name), _best(complete, name)) for name in shown]
         seconds = job.report.get("seconds_per_image")
         time = "–" if seconds is None else f"{seconds:.2f}"
-        names = [job.values.get(key, "") for key in keys] or [job.name]
+        names = [_short(job.values.get(key, "")) for key in keys] or [job.name]
+        if job is star:
+            names[0] = f"★ {names[0]}"
         lines.append(markdown_row([*names, str(job.report.get("n", 0)), time, *cells]))
     lines += ["", "Mean over the pictures [95 % bootstrap interval]; bold: the best mean.", ""]
+    if search is not None:
+        lines += [*search.sentences(jobs), ""]
     pictures = [job for job in complete if job.report.get("failures")]
     if pictures:
         lines += ["Pictures that failed:", ""]
@@ -76,6 +89,10 @@ def write_markdown(jobs: list[Job], keys: list[str], path: Path) -> None:
     if failed:
         lines += ["Jobs that did not finish:", "", *(f"- {job.name}: {job.reason}" for job in failed), ""]
     write_text(path, "\n".join(lines))
+
+
+def _short(value: str) -> str:
+    return value if number(value) is None else short_number(value)
 
 
 def _best(jobs: list[Job], name: str) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from unmask import compilation
-from unmask.compilation import PAYS_FROM_STEPS, compile_if_possible, compile_network, compiler_works, worth_compiling
+from unmask.compilation import (
+    CLOCK,
+    PAYS_FROM_STEPS,
+    compile_if_possible,
+    compile_network,
+    compiler_works,
+    worth_compiling,
+)
 from unmask.config import StyleGANProjConfig
 from unmask.errors import UnmaskError
 from unmask.every_option import option_facts
@@ -109,9 +117,39 @@ def test_a_graph_that_the_compiler_fails_at_is_run_eager(caplog: pytest.LogCaptu
         y.sum().backward()
     assert y.tolist() == [0, 2, 4]
     assert x.grad is not None and x.grad.tolist() == [2, 2, 2]
-    assert [record.message for record in caplog.records if record.levelno >= logging.INFO] == [
+    said = [record.message for record in caplog.records if record.levelno >= logging.INFO]
+    assert [message for message in said if not message.startswith("Compiling")] == [
         "torch.compile failed (Broken: first line): running without it, as compile=false."
     ]
+
+
+@pytest.fixture
+def _slow_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that takes a tenth of a second and changes nothing."""
+
+    def compile_slowly(graph: torch.fx.GraphModule, inputs: object, **_: object) -> object:
+        time.sleep(0.1)
+        return graph.forward
+
+    monkeypatch.setattr(compilation, "_fault", lambda: None)
+    monkeypatch.setattr(torch._dynamo, "lookup_backend", lambda name: compile_slowly)
+
+
+@pytest.mark.usefixtures("_slow_compiler")
+def test_the_compiler_s_time_is_counted_and_its_start_is_told() -> None:
+    told: list[float] = []
+    before = CLOCK.seconds
+    compiled = compile_if_possible(double)
+    with CLOCK.told(lambda: told.append(CLOCK.seconds)):
+        for _ in range(3):
+            compiled(torch.ones(2))
+    assert len(told) == 1, "the second call has nothing to compile"
+    taken = CLOCK.seconds - before
+    assert taken >= 0.1, "the backend alone slept so long"
+    compiled(torch.ones(3))
+    assert len(told) == 1, "nobody listens any more"
+    assert CLOCK.seconds >= before + taken + 0.1, "another shape is compiled anew"
+    assert CLOCK.seconds == CLOCK.seconds, "it stands still now"
 
 
 @pytest.mark.usefixtures("_failing_compiler")

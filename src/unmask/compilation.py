@@ -27,7 +27,7 @@ PAYS_FROM_STEPS = {"cpu": 2000, "cuda": 4000}
 PROBE = '#include <Python.h>\nextern "C" int unmask_probe() { return PY_MAJOR_VERSION; }\n'
 PROBE_WITHIN_S = 30
 COMPILING = "compiling, about a minute"
-"""What is said while it is so; less where the compiler's cache on disk has the code."""
+"""What is said while it is so."""
 
 
 def worth_compiling(setting: bool | str, steps: int | None, device: torch.device) -> bool:
@@ -49,7 +49,6 @@ class CompileClock:
         self._taken = 0.0
         self._since: float | None = None
         self._listeners: list[Callable[[], None]] = []
-        self._running = False
 
     @property
     def seconds(self) -> float:
@@ -67,16 +66,16 @@ class CompileClock:
 
     def start(self) -> None:
         """Count from now on; torch tells when its compiler begins and ends, be it the forward or the backward pass."""
-        if self._running:
-            return
-        self._running = True
         from torch._dynamo.callback import callback_handler
 
-        callback_handler.register_start_callback(self._begin)
-        callback_handler.register_end_callback(self._end)
+        if self._begin not in callback_handler.start_callbacks:  # torch.compiler.reset() forgets them
+            callback_handler.register_start_callback(self._begin)
+            callback_handler.register_end_callback(self._end)
 
     def _begin(self, *_: object) -> None:  # torch 2.6 says nothing about the compilation, later ones do
         self._since = time.perf_counter()
+        if self._taken == 0:
+            log.info("%s; seconds where the compiler's cache has the code already", COMPILING.capitalize())
         for listener in self._listeners:
             listener()
 

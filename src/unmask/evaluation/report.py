@@ -169,6 +169,8 @@ def terminal_table(results: Sequence[EvaluationResult]) -> Table:
     for name in shown_names(result.metrics for result in results):
         table.add_row(metric_label(name), *(format_metric(name, result.metrics[name]) for result in results))
     table.add_row("seconds per picture", *(format_number(result.seconds_per_image, 2) for result in results))
+    if any(result.seconds_compiling for result in results):
+        table.add_row("seconds compiling", *(format_number(result.seconds_compiling, 0) for result in results))
     table.add_row("peak memory, MB", *(format_number(result.peak_memory_mb, 0) for result in results))
     return table
 

@@ -96,11 +96,12 @@ def train(
 
     emerging = evaluation.EmergingPictures(run_log, settings.occlusion, evaluation.Frames.of(settings.evaluation))
 
-    def show(step: int) -> None:
+    def show(taken: int) -> None:
         for faces in data.batches(evaluated, 1, ids=evaluated.ids[: evaluation.FOLLOWED]):
             emerging.begin(faces)
-            emerging.show(faces.ids[0], method.unmask(faces.to(fabric.device)).raw[0], step)
-        evaluation.log_mean_curves({at: sums for at, sums in emerging.curves.items() if at[1] == step}, run_log)
+            emerging.show(faces.ids[0], method.unmask(faces.to(fabric.device)).raw[0], taken, course.steps)
+        way = evaluation.percent(taken, course.steps)
+        evaluation.log_mean_curves({at: sums for at, sums in emerging.curves.items() if at[1] == way}, run_log)
 
     def batches(start_step: int) -> Generator[TrainingBatch, None, None]:
         return data.training_batches(

@@ -1,7 +1,7 @@
 """What a run leaves behind to be looked at: TensorBoard events, and the same numbers as JSON lines.
 
 Tags are chosen so that runs of different methods line up in TensorBoard, which sorts them; metrics come before losses:
-    ``emerging/NAME`` a curve per metric of the hole, over steps: mean of the first pictures, as they emerge
+    ``emerging/NAME`` a curve per metric of the hole, over percent of the way: mean of the first pictures
     ``metrics/NAME`` means over all pictures, one value at the end, also in the hparams table
     ``objective/NAME`` a curve per loss, over steps, mean of all pictures (of those since the last point, in training)
     ``objective/NAME/ID`` the same for one picture

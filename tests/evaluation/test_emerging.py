@@ -57,7 +57,7 @@ def test_a_frame_is_input_raw_and_composite() -> None:
     batch = faces(1, clean=False)
     emerging.begin(batch)
     raw = torch.full((3, SIZE, SIZE), 0.5)
-    emerging.show("00000", raw, 3)
+    emerging.show("00000", raw, 3, 4)
     ((tag, step, picture),) = log.images
     assert (tag, step, picture.shape) == ("pictures/emerging/00000", 3, (3, SIZE, 3 * SIZE + 2 * GAP))
     shown = [picture[..., start : start + SIZE] for start in range(0, 3 * SIZE, SIZE + GAP)]
@@ -77,14 +77,26 @@ def test_the_curves_are_means_over_the_first_pictures() -> None:
     raw = torch.zeros(3, SIZE, SIZE)
     expected = []
     for index in range(FOLLOWED):
-        emerging.show(batch.ids[index], raw, 5)
+        emerging.show(batch.ids[index], raw, 5, 20)
         joined = torch.where(batch.occlusion[index] > 0, raw, batch.masked[index])
         value = hole_psnr(joined, batch.clean[index], scored_hole(batch.occlusion[index])).value  # type: ignore[index]
         assert value is not None
         expected.append(value)
-    total, count = emerging.curves["emerging/hole/psnr", 5]
+    total, count = emerging.curves["emerging/hole/psnr", 25]
     assert count == FOLLOWED and total == pytest.approx(sum(expected))
-    assert emerging.curves["emerging/hole/lpips", 5][1] == FOLLOWED
+    assert emerging.curves["emerging/hole/lpips", 25][1] == FOLLOWED
+
+
+@pytest.mark.weights
+def test_whatever_the_steps_the_result_is_at_a_hundred_percent() -> None:
+    log = Pictures()
+    batch = faces(1)
+    for total in (0, 24, 900):
+        emerging = EmergingPictures(log, OCCLUSION, Frames(None))
+        emerging.begin(batch)
+        emerging.show_end("00000", batch.masked[0], batch.masked[0], total)
+        assert {way for _, way in emerging.curves} == {100}
+    assert [step for _, step, _ in log.images] == [0, 24, 900]
 
 
 def test_nothing_is_followed_where_no_frames_are_wanted() -> None:

@@ -1,6 +1,6 @@
 """Measuring every method in the same way; knows no method."""
 
-from unmask.evaluation.emerging import FOLLOWED, EmergingPictures, Frames
+from unmask.evaluation.emerging import FOLLOWED, EmergingPictures, Frames, percent
 from unmask.evaluation.evaluate import evaluate
 from unmask.evaluation.outputs import finished_ids
 from unmask.evaluation.report import markdown_table, terminal_table
@@ -20,6 +20,7 @@ __all__ = [
     "finished_ids",
     "log_mean_curves",
     "markdown_table",
+    "percent",
     "terminal_table",
     "validate",
 ]

@@ -62,7 +62,10 @@ class EmergingPictures:
 
     @property
     def curves(self) -> Curves:
-        """Tag and step -> sum over the pictures, and how many they were."""
+        """Tag and percent of the way -> sum over the pictures, and how many they were.
+
+        Percent, not steps: methods that take 24 steps and 900 lie above one another in a chart.
+        """
         return self._sums
 
     def begin(self, faces: Faces) -> None:
@@ -77,15 +80,18 @@ class EmergingPictures:
         """Whether frames of this picture are wanted."""
         return id in self._followed
 
-    def show(self, id: str, raw: Tensor, step: int) -> None:
-        """A frame of a followed picture after `step` steps; raw (3,H,W) in [-1,1], on any device."""
+    def show(self, id: str, raw: Tensor, taken: int, total: int) -> None:
+        """A frame of a followed picture after `taken` of `total` steps; raw (3,H,W) in [-1,1], on any device."""
         raw = raw.detach().cpu().float().clamp(-1, 1)
-        self.show_joined(id, raw, join(raw[None], self._followed[id], self._occlusion)[0], step)
+        self._show(id, raw, join(raw[None], self._followed[id], self._occlusion)[0], taken, percent(taken, total))
 
-    def show_joined(self, id: str, raw: Tensor, composite: Tensor, step: int) -> None:
-        """The same where the composite is there already; both (3,H,W) in [-1,1] on the CPU."""
+    def show_end(self, id: str, raw: Tensor, composite: Tensor, total: int) -> None:
+        """The last frame, of what a run leaves after `total` steps: raw and composite (3,H,W) in [-1,1] on the CPU."""
+        self._show(id, raw, composite, total, 100)
+
+    def _show(self, id: str, raw: Tensor, composite: Tensor, taken: int, way: int) -> None:
         one = self._followed[id]
-        self._run_log.image(f"pictures/emerging/{id}", strip(one.masked[0], raw, composite), step)
+        self._run_log.image(f"pictures/emerging/{id}", strip(one.masked[0], raw, composite), taken)
         if one.clean is None:
             return
         clean, hole = one.clean[0], scored_hole(one.occlusion[0])
@@ -94,8 +100,13 @@ class EmergingPictures:
             ("hole/lpips", hole_lpips(composite, clean, hole)),
         ):
             if measured.value is not None:
-                total, count = self._sums[f"emerging/{name}", step]
-                self._sums[f"emerging/{name}", step] = (total + measured.value, count + 1)
+                total, count = self._sums[f"emerging/{name}", way]
+                self._sums[f"emerging/{name}", way] = (total + measured.value, count + 1)
+
+
+def percent(taken: int, total: int) -> int:
+    """How far `taken` of `total` > 0 steps are, from 0 to 100."""
+    return round(100 * taken / total)
 
 
 def strip(*pictures: Tensor) -> Tensor:

@@ -116,7 +116,7 @@ class Share:
     def _show_end(self, id: str, raw: Tensor, composite: Tensor) -> None:
         """The last frame: what the run leaves."""
         if self._emerging is not None and self._emerging.follows(id):
-            self._emerging.show_joined(id, raw, composite, self._trained_steps + self._watcher.steps_of(id))
+            self._emerging.show_end(id, raw, composite, self._trained_steps + self._watcher.steps_of(id))
 
     def _note(self, note: str) -> None:
         self._processes.heed()

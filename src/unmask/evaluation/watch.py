@@ -82,7 +82,7 @@ class StepWatcher:
         if any(emerging.follows(id) for id in report.ids):
             for id, picture in zip(report.ids, report.render(), strict=True):
                 if emerging.follows(id):
-                    emerging.show(id, picture, report.taken)
+                    emerging.show(id, picture, report.taken, report.total)
 
     def _log_loss(self, name: str, id: str, value: float, step: int) -> None:
         tag = f"objective/{name}"

@@ -10,17 +10,8 @@ import pytest
 import torch
 
 from conftest import Answer
-from unmask.runlog import NullRunLog, TensorBoardLog, flatten
-
-
-def test_flatten_joins_keys_and_keeps_what_tensorboard_takes() -> None:
-    nested = {"method": {"lr": 0.1, "layers": [1, 2], "noise": None}, "seed": 3, "flag": True}
-    assert flatten(nested) == {
-        "method.lr": 0.1,
-        "method.layers": "[1, 2]",
-        "seed": 3,
-        "flag": True,
-    }
+from unmask.columns import Column
+from unmask.runlog import NullRunLog, TensorBoardLog
 
 
 def test_scalars_are_also_lines_of_strict_json(tmp_path: Path) -> None:
@@ -40,12 +31,12 @@ def test_hparams_table_holds_settings_and_metrics(tmp_path: Path) -> None:
     from tensorboard.plugins.hparams import plugin_data_pb2
 
     with TensorBoardLog(tmp_path) as log:
-        log.hparams({"method": {"lambda_perceptual": 0.8}}, {"hole/psnr": 17.0})
+        log.hparams((Column("lambda", float, 0.8),), {"hole/psnr": 17.0})
     reader = EventAccumulator(str(tmp_path))
     reader.Reload()
     content = reader.PluginTagToContent("hparams")
     start = plugin_data_pb2.HParamsPluginData.FromString(content["_hparams_/session_start_info"])
-    assert start.session_start_info.hparams["method.lambda_perceptual"].number_value == 0.8
+    assert start.session_start_info.hparams["lambda"].number_value == 0.8
     experiment = plugin_data_pb2.HParamsPluginData.FromString(content["_hparams_/experiment"]).experiment
     assert [info.name.tag for info in experiment.metric_infos] == ["metrics/hole/psnr"]
     assert [event.value for event in reader.Scalars("metrics/hole/psnr")] == [17.0]
@@ -64,34 +55,33 @@ def declared_columns(folder: Path) -> tuple[dict[str, int], list[str]]:
     return settings, [info.name.tag for info in experiment.metric_infos]
 
 
-def test_hparams_of_different_methods_have_the_same_columns(tmp_path: Path) -> None:
-    """TensorBoard takes the columns of all runs from the first, and sorts only columns of one type."""
-    with TensorBoardLog(tmp_path / "copy") as log:
-        settings = {"method": {"name": "copy"}, "data": {"limit": None}, "seed": 0}
-        log.hparams(settings, {"hole/psnr": 9.0, "raw_visible/psnr": None})
-    with TensorBoardLog(tmp_path / "proj") as log:
-        settings = {"method": {"name": "stylegan_proj", "steps": 3, "lr": 1}, "data": {"limit": 4}, "seed": 0}
-        log.hparams(settings, {"hole/psnr": 19.0, "raw_visible/psnr": 18.0})
-    columns, metrics = declared_columns(tmp_path / "copy")
-    assert (columns, metrics) == declared_columns(tmp_path / "proj")
-    assert metrics == ["metrics/hole/psnr", "metrics/raw_visible/psnr"]
-    assert {"method.steps", "method.radius", "method.init", "data.limit", "seed"} <= set(columns)
-    assert columns["data.limit"] == columns["method.steps"] != columns["method.init"]
-
-
 def test_what_a_run_has_no_value_for_is_an_empty_cell(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.plugins.hparams import plugin_data_pb2
 
+    columns = (Column("z", float, None), Column("seed", float, 3), Column("mine", str, "x"), Column("a", str, None))
     with TensorBoardLog(tmp_path) as log:
-        log.hparams({"data": {"limit": None}, "seed": 3, "mine": "x"}, {"hole/psnr": None, "hole/lpips": 0.5})
+        log.hparams(columns, {"hole/psnr": None, "hole/lpips": 0.5})
     reader = EventAccumulator(str(tmp_path))
     reader.Reload()
     content = reader.PluginTagToContent("hparams")["_hparams_/session_start_info"]
     start = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info
     assert set(start.hparams) == {"seed", "mine"}
     assert reader.Tags()["scalars"] == ["metrics/hole/lpips"]
-    assert "mine" in declared_columns(tmp_path)[0]  # of a method from elsewhere
+    settings, metrics = declared_columns(tmp_path)
+    assert list(settings) == ["z", "seed", "mine", "a"], "in the order given"
+    assert settings["z"] == settings["seed"] != settings["mine"] == settings["a"]
+    assert metrics == ["metrics/hole/psnr", "metrics/hole/lpips"]
+
+
+def test_text_is_a_page(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    with TensorBoardLog(tmp_path) as log:
+        log.text("config", "# Title")
+    reader = EventAccumulator(str(tmp_path))
+    reader.Reload()
+    assert reader.Tags()["tensors"] == ["config/text_summary"]
 
 
 def test_runs_of_two_methods_line_up(unmask_cli: Callable[..., Answer], masked_tree: Path, tmp_path: Path) -> None:
@@ -117,8 +107,12 @@ def test_runs_of_two_methods_line_up(unmask_cli: Callable[..., Answer], masked_t
         given.append(set(plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams))
     assert tags[0] == tags[1]
     assert "metrics/visible/max_abs_change" in tags[0]["scalars"] and "pictures/grid" in tags[0]["images"]
-    assert given[1] - given[0] == {"method.radius"} and not given[0] - given[1]
-    assert declared_columns(tmp_path / "copy") == declared_columns(tmp_path / "inpaint")
+    assert given[0] == given[1] >= {"method", "set", "limit", "seed"}
+    columns, metrics = declared_columns(tmp_path / "copy")
+    assert (columns, metrics) == declared_columns(tmp_path / "inpaint")
+    assert list(columns)[:3] == ["method", "experiment", "set"]
+    assert metrics[:2] == ["metrics/hole/psnr", "metrics/hole/lpips"]
+    assert metrics[-1] == "metrics/seconds_per_image"
 
 
 def test_pictures_are_clamped_not_wrapped(tmp_path: Path) -> None:
@@ -144,6 +138,6 @@ def test_null_log_takes_everything_and_leaves_nothing(tmp_path: Path, monkeypatc
     with NullRunLog() as log:
         log.scalar("a", 1.0, 0)
         log.image("b", torch.zeros(3, 2, 2), 0)
-        log.hparams({}, {})
+        log.hparams((), {})
         log.flush()
     assert list(tmp_path.iterdir()) == []

@@ -62,7 +62,7 @@ class DataConfig(Settings, group="data"):
     """Folder of masked pictures (CMFD), absolute or below `root`; null tries the usual names (cmfd, ...)."""
     resolution: int = option(256, minimum=16, maximum=4096)
     """Height and width to which pictures are resized, in pixels."""
-    limit: int | None = option(None, minimum=1)
+    limit: int | None = option(None, minimum=1, column=True)
     """Use only the first `limit` ids (in ascending order, after the split)."""
     ids: list[str] | None = None
     """Use only these ids."""
@@ -86,7 +86,7 @@ class DataConfig(Settings, group="data"):
 class OcclusionConfig(Settings, group="occlusion"):
     """Where the face mask is, and how the fill is joined to the rest."""
 
-    source: OcclusionSource = MISSING
+    source: OcclusionSource = option(column=True)
     """auto: found in the picture by the project's own network, and checked against the face's landmarks; painted: a map
     per picture; difference: where the clean and the masked picture differ; landmarks: where a correctly worn mask would
     be."""
@@ -254,28 +254,28 @@ class StyleGANProjConfig(MethodConfig):
     face."""
     encoder: str | None = option(None, path=Place.here, before=None)
     """Path of the network of init=encoder (scripts/train_encoder.py makes one); null uses the generator's own."""
-    latent_space: LatentSpaceName = LatentSpaceName.pn
+    latent_space: LatentSpaceName = option(LatentSpaceName.pn, column=True)
     """w: steps and penalties in w itself (the study); pn: in the whitened space P_N, where all directions are equally
     likely, which keeps the result close to the generator's faces."""
-    w_steps: int = option(16, minimum=0, maximum=MAX_STEPS)
+    w_steps: int = option(16, minimum=0, maximum=MAX_STEPS, column=True)
     """Steps in W, one w for all layers, before those in W+."""
-    w_lr: float = option(0.05, minimum=0, maximum=MAX_RATE)
+    w_lr: float = option(0.05, minimum=0, maximum=MAX_RATE, column=True)
     """Adam's learning rate in W."""
-    steps: int = option(8, minimum=0, maximum=MAX_STEPS)
+    steps: int = option(8, minimum=0, maximum=MAX_STEPS, column=True)
     """Steps in W+, a w for each layer; 0 leaves the result in W."""
-    lr: float = option(0.05, minimum=0, maximum=MAX_RATE)
+    lr: float = option(0.05, minimum=0, maximum=MAX_RATE, column=True)
     """Adam's learning rate in W+."""
     rampup: float = option(0.05, minimum=0, maximum=1)
     """Fraction of a stage over which the learning rate rises linearly from zero."""
     rampdown: float = option(0.5, minimum=0, maximum=1)
     """Fraction of a stage over which it falls to zero along a cosine."""
-    pixel_loss: PixelLoss = PixelLoss.mse
+    pixel_loss: PixelLoss = option(PixelLoss.mse, column=True)
     """mse or l1 (pixels in [-1,1]), or bce (pixels in [0,1])."""
-    use_occlusion: bool = True
+    use_occlusion: bool = option(True, column=True)
     """Leave the hidden pixels out of every loss; false fits the face mask too, as the study's first trials did."""
-    lambda_pixel: float = option(8.0, minimum=0, maximum=MAX_WEIGHT)
+    lambda_pixel: float = option(8.0, minimum=0, maximum=MAX_WEIGHT, column=True)
     """Weight of the pixel loss."""
-    lambda_perceptual: float = option(1.0, minimum=0, maximum=MAX_WEIGHT, short="lambda")
+    lambda_perceptual: float = option(1.0, minimum=0, maximum=MAX_WEIGHT, short="lambda", column=True)
     """Weight λ of the VGG-16 feature distance."""
     perceptual_layers: list[str] = field(default_factory=lambda: ["relu1_2", "relu2_2", "relu3_3", "relu4_3"])
     """VGG-16 layers compared, relu1_1 to relu5_3; the study's conv2 is relu2_2."""
@@ -294,20 +294,20 @@ class StyleGANProjConfig(MethodConfig):
     perceptual_margin: float = option(0.3, minimum=0, maximum=10)
     """Leave out features closer to the hole than this fraction of their receptive field's radius, since they see into
     it."""
-    focus: float = option(50.0, minimum=0, maximum=1e6)
+    focus: float = option(50.0, minimum=0, maximum=1e6, column=True)
     """Pixels and features count less the farther they are from the hole, over this distance in pixels at 256, since
     what surrounds the hole says more about it than hair and background do. 0: all count the same (the study)."""
     lambda_prior: float = option(0.0, minimum=0, maximum=MAX_WEIGHT)
     """Weight of the latents' squared deviation from their mean, in standard deviations of `latent_space`."""
     lambda_spread: float = option(0.0, minimum=0, maximum=MAX_WEIGHT)
     """Weight of the squared disagreement between layers, in the same units."""
-    lambda_anchor: float = option(0.2, minimum=0, maximum=MAX_WEIGHT)
+    lambda_anchor: float = option(0.2, minimum=0, maximum=MAX_WEIGHT, column=True)
     """Weight of the squared distance from the start, in the same units."""
-    lambda_identity: float = option(2.0, minimum=0, maximum=MAX_WEIGHT, before=0.0)
+    lambda_identity: float = option(2.0, minimum=0, maximum=MAX_WEIGHT, before=0.0, column=True)
     """Weight of the identity term: the squared distance between the face embedding of the picture with its hole filled
     and the embedding that a network predicts for the whole face from its visible part. The embedding is not the one
     that evaluates. 0 leaves the term out."""
-    layer_shrinkage: float = option(0.5, minimum=0, maximum=1)
+    layer_shrinkage: float = option(0.5, minimum=0, maximum=1, column=True)
     """At the end, pull the layers' latents this fraction of the way to their mean, from 0 (not at all, the study) to 1
     (back to W). What the layers disagree on fits the visible pixels and does the hidden ones no good."""
     w_noise: float = option(0.0, minimum=0, maximum=10)
@@ -319,7 +319,7 @@ class StyleGANProjConfig(MethodConfig):
     """Optimise the noise maps too, starting from random ones, if the generator has any (MobileStyleGAN has none)."""
     lambda_noise: float = option(1e5, minimum=0, maximum=MAX_WEIGHT)
     """Weight of the noise maps' autocorrelation, which keeps them noise; 1e5 is the reference projector's value."""
-    tune_steps: int = option(0, minimum=0, maximum=MAX_STEPS, before=0)
+    tune_steps: int = option(0, minimum=0, maximum=MAX_STEPS, before=0, column=True)
     """Steps of pivotal tuning after the projection: the generator's weights are bent, for this picture alone, until it
     reproduces the visible part."""
     tune_lr: float = option(3e-5, minimum=0, maximum=MAX_RATE, before=3e-5)
@@ -328,7 +328,7 @@ class StyleGANProjConfig(MethodConfig):
     """Weight of keeping nearby faces as they were."""
     tune_reach: float = option(0.3, minimum=0, maximum=1, before=0.3)
     """How far away those nearby faces are: this fraction of the way from the picture's latents to random faces."""
-    num_samples: int = option(1, minimum=1, maximum=1000, before=1)
+    num_samples: int = option(1, minimum=1, maximum=1000, before=1, column=True)
     """Answers per picture. Above 1: so many plausible faces, alike where the face is visible and different where it is
     hidden. The first is what num_samples=1 gives, and each of the others takes as long."""
     sample_spread: float = option(1.0, minimum=0, maximum=100, before=1.0)
@@ -412,7 +412,7 @@ class Pix2PixConfig(TrainedMethodConfig):
     """How often the U-Net halves the picture; 8 takes 256 pixels to 1. Sides must be multiples of 2^depth."""
     dropout: bool = True
     """Use dropout in the U-Net's inner levels during training."""
-    lambda_l1: float = option(100.0, minimum=0, maximum=MAX_WEIGHT)
+    lambda_l1: float = option(100.0, minimum=0, maximum=MAX_WEIGHT, column=True)
     """Weight of the L1 distance to the clean picture."""
     lambda_perceptual: float = option(0.0, minimum=0, maximum=MAX_WEIGHT, short="lambda")
     """Weight of the distance between VGG-16 features and those of the clean picture, around the hole; the paper has no
@@ -486,9 +486,9 @@ class TrainingConfig(Settings, group="training"):
     """Epochs over which it then falls, with `lr_policy=linear`."""
     max_steps: int | None = option(None, minimum=1, maximum=1_000_000_000)
     """Take this many steps instead of whole epochs; the learning rate's schedule is fitted to them."""
-    batch_size: int = option(1, minimum=1, maximum=65_536)
+    batch_size: int = option(1, minimum=1, maximum=65_536, column=True)
     """Pictures per step, over all processes together."""
-    lr: float = option(2e-4, minimum=0, maximum=MAX_RATE)
+    lr: float = option(2e-4, minimum=0, maximum=MAX_RATE, column=True)
     """Adam's learning rate."""
     lr_policy: LearningRatePolicy = LearningRatePolicy.linear
     """constant; linear: constant, then linearly to zero; cosine: to zero over all epochs; step: times 0.1

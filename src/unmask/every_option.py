@@ -62,6 +62,7 @@ def _united(one: Facts, other: Facts) -> Facts:
         before=other.before if one.before is ABSENT else one.before,
         counted_as=other.counted_as if one.counted_as is ABSENT else one.counted_as,
         short=one.short or other.short,
+        column=one.column or other.column,
     )
 
 

@@ -63,6 +63,7 @@ class Facts:
         before: the value that asks for the results of versions that lacked the option.
         counted_as: what stands for any value in the fingerprint of a run, for an option that once counted as influence.
         short: what the option is called in names of runs; "": the last part of its key.
+        column: whether TensorBoard's table of runs has a column for it.
     """
 
     minimum: float | None = None
@@ -75,6 +76,7 @@ class Facts:
     before: Any = ABSENT
     counted_as: Any = ABSENT
     short: str = ""
+    column: bool = False
 
     def fault(self, value: Any) -> str | None:
         """What is wrong with `value`, as the end of a sentence that begins with it; None: nothing."""
@@ -124,9 +126,10 @@ def option(
     before: Any = ABSENT,
     counted_as: Any = ABSENT,
     short: str = "",
+    column: bool = False,
 ) -> Any:
     """A dataclass field that carries its `Facts`; the arguments are theirs, `factory` makes mutable defaults."""
-    facts = Facts(minimum, maximum, above, below, choices, path, influence, before, counted_as, short)
+    facts = Facts(minimum, maximum, above, below, choices, path, influence, before, counted_as, short, column)
     if factory is not None:
         return field(default_factory=factory, metadata={FACTS: facts})
     return field(default=default, metadata={FACTS: facts})

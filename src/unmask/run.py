@@ -59,10 +59,11 @@ SHARED = Shared()
 """The jobs of a sweep run in one process, one after the other, with the same networks."""
 
 
-def run(config: DictConfig, run_dir: Path, started_in: Path) -> None:
+def run(config: DictConfig, run_dir: Path, started_in: Path, asked: Sequence[str] = ()) -> None:
     """One run, from its composed configuration to the files in `run_dir`, in one process or several.
 
     Args:
+        asked: the overrides that `config` was composed with, to be shown.
         started_in: the folder in which the command was given; relative paths are relative to it.
 
     Raises:
@@ -75,10 +76,12 @@ def run(config: DictConfig, run_dir: Path, started_in: Path) -> None:
     started = start_processes(settings.devices, settings.num_nodes, device, run_dir, precision=precision)
     with started as processes, claimed(run_dir, wait=settings.wait) if processes.first else nullcontext():
         forget_failure(run_dir)
-        work(config, settings, processes, run_dir)
+        work(config, settings, processes, run_dir, asked)
 
 
-def work(config: DictConfig, settings: RunConfig, processes: Processes, run_dir: Path) -> None:
+def work(
+    config: DictConfig, settings: RunConfig, processes: Processes, run_dir: Path, asked: Sequence[str] = ()
+) -> None:
     """What each of the processes does, together with the others; the first has claimed `run_dir`.
 
     Raises:
@@ -117,7 +120,9 @@ def work(config: DictConfig, settings: RunConfig, processes: Processes, run_dir:
             lambda ids: data.batches(dataset, settings.data.batch_size, settings.data.num_workers, ids),
             config=settings.evaluation,
             occlusion=settings.occlusion,
-            run=evaluation.RunInfo(settings.method.name, settings.seed, fingerprint, settings.data.resolution, plain),
+            run=evaluation.RunInfo(
+                settings.method.name, settings.seed, fingerprint, settings.data.resolution, plain, tuple(asked)
+            ),
             run_log=run_log,
             output_dir=run_dir,
             processes=processes,
@@ -251,7 +256,7 @@ def job(config: DictConfig) -> float | None:
     in_sweep = hydra_config.mode == RunMode.MULTIRUN
     steady_streams()
     try:
-        run(config, run_dir, Path(hydra_config.runtime.cwd))
+        run(config, run_dir, Path(hydra_config.runtime.cwd), hydra_config.overrides.task)
     except KeyboardInterrupt:
         log.debug("interrupted", exc_info=True)
         leave(130, f"Interrupted. {kept(run_dir, in_sweep)}")

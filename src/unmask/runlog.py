@@ -7,8 +7,8 @@ Tags are chosen so that runs of different methods line up in TensorBoard, which 
     ``objective/NAME/ID`` the same for one picture
     ``training/...``, ``validation/NAME`` of methods that learn: learning rate and speed; means over the val part
     ``pictures/...`` pictures
-Everything, hparams included, is in one event file, so a run directory is one run. Of several runs' hparams tables
-TensorBoard shows the columns that the first one declares, so every run declares all columns there are.
+    ``config`` the whole configuration, as text
+Everything, hparams included, is in one event file, so a run directory is one run.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from __future__ import annotations
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO, final
 
 from torch import Tensor
 
-from unmask.every_option import option_kinds
+from unmask.columns import Column
 from unmask.images import to_uint8
 
 
@@ -39,13 +39,18 @@ class RunLog(ABC):
         """A (3,H,W) RGB picture in [-1,1] (clamped)."""
 
     @abstractmethod
-    def hparams(self, settings: Mapping[str, Any], metrics: Mapping[str, float | None]) -> None:
+    def hparams(self, columns: Sequence[Column], metrics: Mapping[str, float | None]) -> None:
         """The row of this run in TensorBoard's HPARAMS table, once, at the end.
 
         Args:
-            settings: nested configuration; see `flatten`.
-            metrics: name -> mean, logged under ``metrics/NAME``; None is a column without a value, so give every name.
+            columns: the cells of this run, in the order in which they are to be shown.
+            metrics: name -> mean, logged under ``metrics/NAME``, in that order; None is a column without a value, so
+                give every name.
         """
+
+    @abstractmethod
+    def text(self, tag: str, markdown: str) -> None:
+        """A page of Markdown."""
 
     @abstractmethod
     def flush(self) -> None:
@@ -84,21 +89,23 @@ class TensorBoardLog(RunLog):
     def image(self, tag: str, image: Tensor, step: int) -> None:
         self._writer.add_image(tag, to_uint8(image), step, dataformats="HWC")
 
-    def hparams(self, settings: Mapping[str, Any], metrics: Mapping[str, float | None]) -> None:
+    def hparams(self, columns: Sequence[Column], metrics: Mapping[str, float | None]) -> None:
         from torch.utils.tensorboard.summary import hparams
 
-        own = flatten(settings)
         tagged = {f"metrics/{name}": float(value) for name, value in metrics.items() if value is not None}
-        # torch makes columns from values: those of the options are examples, 0.0 or "", which are not logged
-        examples = {**own, **{key: kind() for key, kind in option_kinds().items()}}
-        columns, _, _ = hparams(dict(sorted(examples.items())), {f"metrics/{name}": 0.0 for name in metrics})
-        _, start, end = hparams(own, tagged)
+        # torch makes columns from values: examples stand in for what this run has none of, and are not logged
+        examples = {one.name: one.kind() if one.value is None else one.value for one in columns}
+        declared, _, _ = hparams(examples, {f"metrics/{name}": 0.0 for name in metrics})
+        _, start, end = hparams({one.name: one.value for one in columns if one.value is not None}, tagged)
         # SummaryWriter.add_hparams opens a second event directory, which TensorBoard shows as a second run
-        for summary in (columns, start, end):
+        for summary in (declared, start, end):
             self._writer.file_writer.add_summary(summary)
         for tag, value in tagged.items():
             self.scalar(tag, value, 0)
         self.flush()
+
+    def text(self, tag: str, markdown: str) -> None:
+        self._writer.add_text(tag, markdown, 0)
 
     def flush(self) -> None:
         self._writer.flush()
@@ -121,7 +128,10 @@ class NullRunLog(RunLog):
     def image(self, tag: str, image: Tensor, step: int) -> None:
         pass
 
-    def hparams(self, settings: Mapping[str, Any], metrics: Mapping[str, float | None]) -> None:
+    def hparams(self, columns: Sequence[Column], metrics: Mapping[str, float | None]) -> None:
+        pass
+
+    def text(self, tag: str, markdown: str) -> None:
         pass
 
     def flush(self) -> None:
@@ -129,20 +139,3 @@ class NullRunLog(RunLog):
 
     def close(self) -> None:
         pass
-
-
-def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, bool | int | float | str]:
-    """Nested settings -> one level with dotted keys and values that TensorBoard's hparams take.
-
-    What is no number, truth value or string becomes its ``str``. None is left out, which is an empty cell: TensorBoard
-    cannot sort a column that holds a word among numbers.
-    """
-    flat: dict[str, bool | int | float | str] = {}
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
-        elif isinstance(value, (bool, int, float, str)):
-            flat[f"{prefix}{key}"] = value
-        elif value is not None:
-            flat[f"{prefix}{key}"] = str(value)
-    return flat

@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import yaml
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from unmask.columns import hparam_columns
 from unmask.config import EvaluationConfig, OcclusionConfig
 from unmask.errors import UnmaskError
 from unmask.evaluation.gallery import Gallery, make_gallery
@@ -24,6 +26,8 @@ from unmask.runlog import RunLog
 
 logger = logging.getLogger(__name__)
 
+FIRST_GROUPS = ("hole", "identity", "expression", "whole")
+"""Groups of metrics that TensorBoard's table begins with."""
 Batches = Callable[[Sequence[str]], DecodedBatches]
 """Called with ids for batches of these pictures, in this order."""
 
@@ -147,7 +151,7 @@ def evaluate(
                 "The face mask reached beyond its map in %d of %d pictures, and was filled there too (\"grown\" in "
                 "metrics.json; occlusion.grow=false leaves it)", len(final.grown), final.n,
             )  # fmt: skip
-        _report(final, draw(whole), run_log)
+        _report(final, draw(whole), whole.steps, run_log)
         outputs.write_summary(final.to_json())
     except BaseException as error:
         # Ctrl-C included: whatever happened, leave a directory that says what is in it
@@ -160,15 +164,25 @@ def evaluate(
     return final
 
 
-def _report(result: EvaluationResult, gallery: Gallery | None, run_log: RunLog) -> None:
-    """TensorBoard's summary of a finished evaluation."""
+def _report(result: EvaluationResult, gallery: Gallery | None, steps: int, run_log: RunLog) -> None:
+    """TensorBoard's summary of a finished evaluation; a method of no steps has none in the table."""
     if gallery is not None:
         run_log.image("pictures/grid", from_uint8(gallery.grid), 0)
         for id, strip in gallery.strips.items():
             run_log.image(f"pictures/samples/{id}", from_uint8(strip), 0)
     means = {name: summary.mean for name, summary in result.metrics.items()}
-    run_log.hparams(result.run.settings, means | {"seconds_per_image": result.seconds_per_image})
+    run = result.run
+    columns = hparam_columns(run.settings, run.asked, method=run.method, steps=steps or None)
+    shown = {name: means[name] for name in sorted(means, key=_place)}
+    run_log.hparams(columns, shown | {"seconds_per_image": result.seconds_per_image})
+    run_log.text("config", f"```yaml\n{yaml.safe_dump(dict(run.settings), sort_keys=False)}```")
     run_log.flush()
+
+
+def _place(metric: str) -> int:
+    """Of a metric's group in TensorBoard's table, which opens with the first few."""
+    group = metric.partition("/")[0]
+    return FIRST_GROUPS.index(group) if group in FIRST_GROUPS else len(FIRST_GROUPS)
 
 
 def _leave_incomplete(write: Callable[[], None]) -> None:

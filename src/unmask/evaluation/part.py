@@ -25,6 +25,7 @@ class Part:
         curves: of the losses, and of metrics of emerging pictures.
         peak_memory_mb: most memory that a process held, in 2^20 bytes; None where the system does not say.
         seconds_compiling: wall time of torch.compile, of the process that took longest.
+        steps: that the method took for a picture, training included; 0 where no picture was tried.
     """
 
     records: tuple[PictureRecord, ...] = ()
@@ -33,6 +34,7 @@ class Part:
     curves: Curves = field(default_factory=dict)
     peak_memory_mb: float | None = None
     seconds_compiling: float = 0.0
+    steps: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
@@ -43,6 +45,7 @@ class Part:
             "curves": [[*place, *value] for place, value in self.curves.items()],
             "peak_memory_mb": self.peak_memory_mb,
             "seconds_compiling": self.seconds_compiling,
+            "steps": self.steps,
         }
 
     @classmethod
@@ -55,6 +58,7 @@ class Part:
             {(name, step): (total, count) for name, step, total, count in plain["curves"]},
             plain["peak_memory_mb"],
             plain["seconds_compiling"],
+            plain["steps"],
         )
 
 
@@ -77,4 +81,5 @@ def together(parts: Sequence[Part], ids: Sequence[str]) -> Part:
         sums,
         max((part.peak_memory_mb for part in parts if part.peak_memory_mb is not None), default=None),
         max((part.seconds_compiling for part in parts), default=0.0),
+        max((part.steps for part in parts), default=0),
     )

@@ -82,6 +82,7 @@ class Share:
             self._watcher.curves,
             peak_memory_mb(self._processes.device),
             self._compiling,
+            self._trained_steps + self._watcher.most_steps,
         )
 
     def work(self) -> None:

@@ -45,7 +45,8 @@ class RunInfo:
         only
             if it is the same.
         resolution: height and width of the pictures, in pixels.
-        settings: nested configuration for TensorBoard's hparams table.
+        settings: nested configuration for TensorBoard.
+        asked: the overrides that the run was started with.
     """
 
     method: str
@@ -53,6 +54,7 @@ class RunInfo:
     config_hash: str
     resolution: int
     settings: Mapping[str, Any]
+    asked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

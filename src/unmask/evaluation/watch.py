@@ -66,6 +66,11 @@ class StepWatcher:
         return self._totals.get(id, 0)
 
     @property
+    def most_steps(self) -> int:
+        """Of all pictures so far."""
+        return max(self._totals.values(), default=0)
+
+    @property
     def curves(self) -> Curves:
         """The losses of all pictures so far, and the metrics of those that emerge."""
         return self._sums if self._emerging is None else {**self._sums, **self._emerging.curves}

@@ -107,10 +107,10 @@ def test_runs_of_two_methods_line_up(unmask_cli: Callable[..., Answer], masked_t
         given.append(set(plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams))
     assert tags[0] == tags[1]
     assert "metrics/visible/max_abs_change" in tags[0]["scalars"] and "pictures/grid" in tags[0]["images"]
-    assert given[0] == given[1] >= {"method", "set", "limit", "seed"}
+    assert given[0] == given[1] >= {"1 method", "3 set", "4 limit", "7 seed"}
     columns, metrics = declared_columns(tmp_path / "copy")
     assert (columns, metrics) == declared_columns(tmp_path / "inpaint")
-    assert list(columns)[:3] == ["method", "experiment", "set"]
+    assert list(columns)[:3] == ["1 method", "2 experiment", "3 set"]
     assert metrics[:2] == ["metrics/hole/psnr", "metrics/hole/lpips"]
     assert metrics[-1] == "metrics/seconds_per_image"
 

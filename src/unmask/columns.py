@@ -1,7 +1,8 @@
 """The columns of TensorBoard's HPARAMS table: what a run is, what was set, and the options that matter most.
 
-TensorBoard shows the first five columns as it opens, in the order in which the first run declares them, and of all runs
-no others. So every run declares the same, beside the options that its own command sets.
+TensorBoard takes the columns of all runs from the first, sorts them by name, and shows five as it opens. So every run
+declares the same, beside the options that its own command sets, and numbers bring those to the front that say what a run
+is.
 """
 
 from __future__ import annotations
@@ -49,15 +50,22 @@ def hparam_columns(
     flat = flatten(settings)
     experiment = flat.get("experiment")
     first = (
-        Column("method", str, method),
-        Column("experiment", str, None if experiment is None else str(experiment)),
-        Column("set", str, settings_label(asked) or None),
+        Column("1 method", str, method),
+        Column("2 experiment", str, None if experiment is None else str(experiment)),
+        Column("3 set", str, settings_label(asked) or None),
     )
     own = [key for key in _asked_keys(asked) if key in flat and key not in (START, SEED)]
-    ranked = [key for key, facts in option_facts().items() if facts.column and key not in (*own, START, SEED)]
+    # Those that are set have a second column in front: the one that all runs have keeps its name.
+    ranked = [key for key, facts in option_facts().items() if facts.column]
     names = short_keys([*own, START, SEED, *ranked])
-    own_columns, rest = ([_column(names[key], key, flat) for key in keys] for keys in (own, [START, SEED, *ranked]))
-    return (*first, *own_columns, Column("steps taken", float, steps), *rest)
+    return (
+        *first,
+        *(_column(f"4 {names[key]}", key, flat) for key in own),
+        Column("5 steps", float, steps),
+        _column(f"6 {names[START]}", START, flat),
+        _column(f"7 {names[SEED]}", SEED, flat),
+        *(_column(names[key], key, flat) for key in sorted(ranked, key=lambda key: names[key])),
+    )
 
 
 def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, bool | int | float | str | None]:

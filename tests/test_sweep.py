@@ -279,7 +279,7 @@ def test_a_sweeper_that_would_look_for_the_worst_is_refused() -> None:
 
     assert search().objective == "hole/lpips"
     assert search("evaluation.objective=hole/psnr", "hydra.sweeper.direction=maximize").objective == "hole/psnr"
-    with pytest.raises(UnmaskError, match=r"hydra\.sweeper\.direction=minimize: of .*hole/psnr the higher is better"):
+    with pytest.raises(UnmaskError, match=r"hydra\.sweeper\.direction=minimize: higher is better for .*hole/psnr"):
         search("evaluation.objective=hole/psnr")
     with pytest.raises(UnmaskError, match=r"evaluation\.objective=beauty is not a metric"):
         search("evaluation.objective=beauty")

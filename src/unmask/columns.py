@@ -1,8 +1,7 @@
 """The columns of TensorBoard's HPARAMS table: what a run is, what was set, and the options that matter most.
 
 TensorBoard takes the columns of all runs from the first, sorts them by name, and shows five as it opens. So every run
-declares the same, beside the options that its own command sets, and numbers bring those to the front that say what a run
-is.
+declares the same, beside the options that its own command sets, and numbers bring to the front what says what a run is.
 """
 
 from __future__ import annotations

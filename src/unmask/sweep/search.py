@@ -82,7 +82,7 @@ def search_of(config: DictConfig) -> Search:
         if isinstance(plain, (str, bool)) and plain != value:
             better = "higher" if HIGHER_IS_BETTER[objective] else "lower"
             raise UnmaskError(
-                f"hydra.sweeper.{key}={plain}: of evaluation.objective={objective} the {better} is better; set "
+                f"hydra.sweeper.{key}={plain}: {better} is better for evaluation.objective={objective}; set "
                 f"hydra.sweeper.{key}={str(value).lower()}."
             )
     return Search(objective)

@@ -23,7 +23,7 @@ from unmask.images import load_image, to_uint8
 from unmask.occlusion.painted import load_painted
 
 SIZE = 256
-PEOPLE = ("00003", "00008", "00019", "00027", "00039")
+PEOPLE = tuple(f"synthetic-{number:05d}" for number in (3, 8, 19, 27, 39))
 BAR = (222, 222, 226)
 CROP = np.s_[92:236, 48:208]
 

@@ -37,9 +37,9 @@ README = """# Sample
 
 | folder | what it is |
 |---|---|
-| `ffhq/00000/NNNNN.jpg` | clean face, {size} x {size} |
-| `cmfd/00000/NNNNN_Mask.jpg` | the same face with a drawn surgical mask |
-| `occlusion/00000/NNNNN.png` | 8-bit, 255 where cloth or ear loops hide the face, 0 elsewhere |
+| `ffhq/00000/synthetic-NNNNN.jpg` | clean face, {size} x {size} |
+| `cmfd/00000/synthetic-NNNNN_Mask.jpg` | the same face with a drawn surgical mask |
+| `occlusion/00000/synthetic-NNNNN.png` | 8-bit, 255 where cloth or ear loops hide the face, 0 elsewhere |
 
 Made by `python scripts/make_sample.py`: w = mean + {psi} (map(z) - mean) with z from the seed that is also
 the id, rendered at 1024 x 1024 by MobileStyleGAN, mask drawn by `unmask.data.facemask` at that size, scaled
@@ -118,16 +118,16 @@ def make_pair(seed: int, clean: Tensor, out: Path, size: int) -> str | None:
     if reason is not None:
         return reason
     drawn = draw_mask(clean, FaceShape.from_106(points), colour=colour_of(seed), seed=seed)
-    folder = f"{seed // 1000 * 1000:05d}"
+    folder, name = f"{seed // 1000 * 1000:05d}", f"synthetic-{seed:05d}"  # ids of their own: FFHQ has the plain numbers
     for path, picture in (
-        (out / "ffhq" / folder / f"{seed:05d}.jpg", clean),
-        (out / "cmfd" / folder / f"{seed:05d}_Mask.jpg", drawn.masked),
+        (out / "ffhq" / folder / f"{name}.jpg", clean),
+        (out / "cmfd" / folder / f"{name}_Mask.jpg", drawn.masked),
     ):
         with atomic_path(path) as temporary:
             scaled = Image.fromarray(to_uint8(picture)).resize((size, size), Image.Resampling.LANCZOS)
             # full colour resolution, for halved colour would carry the mask's edge into the visible face
             scaled.save(temporary, quality=JPEG_QUALITY, subsampling=0)
-    with atomic_path(out / "occlusion" / folder / f"{seed:05d}.png") as temporary:
+    with atomic_path(out / "occlusion" / folder / f"{name}.png") as temporary:
         occlusion = Image.fromarray(drawn.occlusion[0].numpy()).resize((size, size), Image.Resampling.BOX)
         Image.fromarray(np.where(np.asarray(occlusion) >= 0.5, 255, 0).astype(np.uint8)).save(temporary, optimize=True)
     return None

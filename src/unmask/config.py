@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, ClassVar
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
@@ -182,6 +182,8 @@ class EvaluationConfig(Settings, group="evaluation"):
 class MethodConfig(Settings, group="method"):
     """What every method's schema begins with."""
 
+    floor: ClassVar[bool] = False
+    """Whether the method is there to be beaten: tables never call its numbers the best."""
     _target_: str = MISSING
     """The `unmask.methods.base.Method` subclass to build."""
     name: str = MISSING
@@ -192,11 +194,14 @@ class MethodConfig(Settings, group="method"):
 class CopyConfig(MethodConfig):
     """Leave the masked picture as it is: a floor for every table."""
 
+    floor = True
+
 
 @dataclass
 class InpaintConfig(MethodConfig):
     """Fill the hole from its border, without learning (Telea 2004, OpenCV)."""
 
+    floor = True
     radius: float = option(5.0, above=0, maximum=128)
     """Radius of the neighbourhood that each filled pixel looks at, in pixels at 256."""
 
@@ -604,6 +609,11 @@ class RunConfig(Settings, group=""):
     """Show progress bars."""
     wait: bool = option(False, influence=Influence.nothing)
     """Wait for another program that is working in the same directory, instead of stopping."""
+
+
+def floors() -> frozenset[str]:
+    """The names of the methods that are floors."""
+    return frozenset(name for group, name, node in SCHEMAS if group == "method" and node.floor)
 
 
 def register() -> None:

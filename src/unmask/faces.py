@@ -34,6 +34,8 @@ class Faces:
         doubts: those of the pictures whose occlusion may be wrong, or that were changed while decoding; they
             are unmasked all the same.
         grown: (B,1,H,W) float32, `occlusion` with what is left of the face mask beyond it; None where nobody looked.
+        contents: per picture twelve hexadecimal digits that tell its files, masked and clean, from any others: ids
+            alone do not, since FFHQ and other data number their people alike. () where there are no files.
     """
 
     ids: tuple[str, ...]
@@ -43,6 +45,7 @@ class Faces:
     clean: Tensor | None = None
     doubts: tuple[Doubt, ...] = ()
     grown: Tensor | None = None
+    contents: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -75,7 +78,16 @@ class Faces:
         clean = None if self.clean is None else self.clean[one]
         doubts = tuple(doubt for doubt in self.doubts if doubt.id == self.ids[index])
         grown = None if self.grown is None else self.grown[one]
-        return Faces(self.ids[one], self.masked[one], self.occlusion[one], self.hole[one], clean, doubts, grown)
+        return Faces(
+            self.ids[one],
+            self.masked[one],
+            self.occlusion[one],
+            self.hole[one],
+            clean,
+            doubts,
+            grown,
+            self.contents[one],
+        )
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,14 @@ def make_run(
     folder: Path,
     values: Mapping[str, Sequence[float | None]],
     *,
-    method: str = "copy",
+    method: str = "grey",
     ids: Sequence[str] | None = None,
     seconds: Sequence[float] | None = None,
     resolution: int = SIZE,
     complete: bool = True,
     grey: float = 0.0,
     config: Mapping[str, Any] | None = None,
+    inputs: Sequence[str] | None = None,
 ) -> Path:
     """Write `folder`: `values` are by metric, one a picture; the metrics that are not named have none.
 
@@ -38,11 +39,12 @@ def make_run(
     names = list(ids) if ids is not None else [f"{index:05d}" for index in range(count)]
     records = []
     for index, id in enumerate(names):
+        content = inputs[index] if inputs is not None else f"content of {id}"
         given = {name: values[name][index] if name in values else None for name in ALL_NAMES}
         measured = {
             name: Measurement(None, IDENTICAL) if value is None else Measurement(value) for name, value in given.items()
         }
-        records.append(PictureRecord(id, seconds[index] if seconds else 0.5, measured))
+        records.append(PictureRecord(id, seconds[index] if seconds else 0.5, measured, input=content))
         save_image(torch.full((3, resolution, resolution), grey), folder / "composite" / f"{id}.png")
     run = RunInfo(method, 0, "abc", resolution, {})
     result = summarise(run, records, (), complete=complete, bootstrap_samples=50, peak_memory_mb=123.4)

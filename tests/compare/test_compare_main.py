@@ -45,7 +45,7 @@ def test_two_runs_from_the_command_to_the_table(
         assert picture.width > 3 * 32
 
     first = written(folder)
-    assert main(["outputs/*/*_copy", "outputs/*/*_inpaint", "--rows", "2"]) == 0  # outputs/compare is no run
+    assert main(["outputs/copy_*", "outputs/inpaint_*", "--rows", "2"]) == 0  # outputs/compare is no run
     again = written(folder)
     assert sorted(again) == list(FILES)
     assert again["compare.csv"] == first["compare.csv"]
@@ -63,11 +63,26 @@ def refused(capfd: pytest.CaptureFixture[str], *arguments: str) -> str:
 def test_other_ids_need_common_and_the_file_says_so(capfd: pytest.CaptureFixture[str]) -> None:
     make_run(Path("outputs/a"), {"hole/psnr": [1.0, 3.0, 8.0]})
     make_run(Path("outputs/b"), {"hole/psnr": [2.0, 4.0]}, method="inpaint")
-    assert "inpaint has 2 and lacks 1 (00002)" in refused(capfd)
+    assert "inpaint has 2 and lacks 1 (00002)" in refused(capfd, "outputs/a", "outputs/b")
     assert main(["--common"]) == 0
     text = Path("outputs/compare/compare.md").read_text()
-    assert "Pictures that not all runs have are left out: copy has 3, of which 2 are compared." in text
-    assert "| copy | 2 |" in text and "2.00 [" in text
+    assert "Pictures that not all runs have are left out: grey has 3, of which 2 are compared." in text
+    assert "| grey | 2 |" in text and "2.00 [" in text
+
+
+def test_without_names_the_largest_set_is_compared_whatever_lies_there(capfd: pytest.CaptureFixture[str]) -> None:
+    make_run(Path("outputs/a"), {"hole/psnr": [1.0, 3.0]})
+    make_run(Path("outputs/b"), {"hole/psnr": [2.0, 4.0]}, method="inpaint")
+    make_run(Path("outputs/other"), {"hole/psnr": [2.0, 4.0]}, inputs=["x", "y"])
+    make_run(Path("outputs/begun"), {"hole/psnr": [2.0]}, complete=False)
+    for name, content in (("list", "[]"), ("text", "no JSON"), ("empty", "{}")):
+        Path("outputs", name).mkdir()
+        Path("outputs", name, "metrics.json").write_text(content)
+    assert main([]) == 0
+    text = Path("outputs/compare/compare.md").read_text()
+    assert "# Comparison of 2 runs" in text
+    assert "outputs/other (the same ids, but other pictures)" in text and "outputs/begun (not finished)" in text
+    assert all(f"outputs/{name} (metrics.json: damaged" in text for name in ("list", "text", "empty"))
 
 
 def test_unfinished_runs(capfd: pytest.CaptureFixture[str]) -> None:
@@ -76,7 +91,7 @@ def test_unfinished_runs(capfd: pytest.CaptureFixture[str]) -> None:
     assert "outputs/b (pictures so far: 1)" in refused(capfd, "outputs/a", "outputs/b")
     assert main([]) == 0  # by default the finished ones
     text = Path("outputs/compare/compare.md").read_text()
-    assert "Left out, since not finished: outputs/b." in text and "inpaint" not in text
+    assert "Left aside: outputs/b (not finished)." in text and "inpaint" not in text
     assert main(["--incomplete"]) == 0
     assert "Not finished: inpaint." in Path("outputs/compare/compare.md").read_text()
 
@@ -91,6 +106,7 @@ def test_mistakes_are_one_line_and_write_nothing(capfd: pytest.CaptureFixture[st
     (run / "composite" / "00001.png").unlink()
     assert "00001.png: missing" in refused(capfd)
     (run / "metrics.json").write_text("{")
+    assert "metrics.json: damaged" in refused(capfd, "outputs/a")
     assert "metrics.json: damaged" in refused(capfd)
 
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from made_runs import make_run
 
 from unmask.compare.runs import FinishedRun, read_run
-from unmask.compare.selection import differences_in_data, ids_to_compare, one_resolution, refuse_incomplete
+from unmask.compare.selection import (
+    differences_in_data,
+    ids_to_compare,
+    largest_set,
+    one_resolution,
+    refuse_incomplete,
+    refuse_other_pictures,
+)
 from unmask.errors import UnmaskError
 
 NAMES = ("first", "second")
@@ -65,5 +73,40 @@ def test_the_same_ids_in_other_data_are_noticed(tmp_path: Path) -> None:
         read_run(make_run(tmp_path / name, values, config={"data": {"root": name}, "occlusion": {"dilate": 3}}))
         for name in NAMES
     ]
+    assert differences_in_data(runs) == (), "their contents are known to be the same"
+    for name in NAMES:
+        make_run(tmp_path / name, values, config={"data": {"root": name}, "occlusion": {"dilate": 3}}, inputs=[""])
+    runs = [read_run(tmp_path / name) for name in NAMES]
     assert differences_in_data(runs) == ("data.root",)
     assert differences_in_data(runs[:1]) == ()
+
+
+def test_the_same_ids_of_other_pictures_are_refused(tmp_path: Path) -> None:
+    values = {"hole/psnr": [1.0, 2.0]}
+    runs = [
+        read_run(make_run(tmp_path / name, values, inputs=inputs))
+        for name, inputs in (("a", ["x", "y"]), ("b", ["x", ""]), ("c", ["x", "z"]))
+    ]
+    refuse_other_pictures(runs[:2], ("a", "b"), runs[0].ids)
+    refuse_other_pictures(runs, ("a", "b", "c"), ("00000",))
+    with pytest.raises(UnmaskError, match="00001 is not the same picture in a and in c"):
+        refuse_other_pictures(runs, ("a", "b", "c"), runs[0].ids)
+
+
+def test_the_largest_set_that_can_be_compared(tmp_path: Path) -> None:
+    def one(name: str, count: int, **changes: Any) -> FinishedRun:
+        return read_run(make_run(tmp_path / name, {"hole/psnr": [1.0] * count}, **changes))
+
+    runs = [
+        one("a", 2), one("b", 2), one("c", 3), one("d", 2, inputs=["p", "q"]), one("e", 2, inputs=["", ""]),
+        one("f", 2, resolution=64),
+    ]  # fmt: skip
+    chosen, aside = largest_set(runs)
+    assert [run.folder.name for run in chosen] == ["a", "b"]
+    assert [(run.folder.name, why) for run, why in aside] == [
+        ("c", "3 pictures, 2 of them with ids among the 2"),
+        ("d", "the same ids, but other pictures"),
+        ("e", "the same ids, but it is not known whether of the same pictures: another version"),
+        ("f", "64 pixels, not 32"),
+    ]
+    assert [run.folder.name for run in largest_set(runs[2:])[0]] == ["c"], "more pictures, where sets are of one size"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,12 +49,52 @@ def test_markdown_has_a_row_per_run_with_bold_and_signs(found: Comparison) -> No
         assert explained in text
 
 
-def test_the_terminal_shows_every_run_and_metric(found: Comparison) -> None:
-    console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
-    console.print(terminal_table(found))
-    text = console.export_text()
-    assert all(name in text for name in (*NAMES, "best", "ne|ar", "far", "25.38≈", "14.33*"))
-    assert not any(name in text for name in SAMPLE_NAMES)
+def shown(found: Comparison, width: int) -> str:
+    console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
+    console.print(terminal_table(found, width))
+    return console.export_text()
+
+
+def test_a_terminal_of_80_characters_shows_four_metrics_with_every_number_whole(found: Comparison) -> None:
+    text = shown(found, 80)
+    assert max(map(len, text.splitlines())) <= 80
+    intervals = [row.entries["hole/psnr"].summary.ci95 for row in found.rows]
+    numbers = [f"[{one[0]:.2f}, {one[1]:.2f}]" for one in intervals if one is not None]
+    assert len(numbers) == 3
+    assert all(part in text for part in ("best", "ne|ar", "far", "25.38≈", "14.33*", "mouth_open ↓", *numbers))
+    assert "…" not in text and "whole/" not in text
+    assert "against copy" in text
+
+
+def test_a_wider_terminal_shows_more(found: Comparison) -> None:
+    text = shown(found, 320)
+    assert all(name.partition("/")[2] in text for name in NAMES)
+    assert not any(name.partition("/")[2] in text for name in SAMPLE_NAMES if "hole" not in name and "arc" not in name)
+
+
+def test_a_floor_is_never_the_best(tmp_path: Path) -> None:
+    """It stands beside the others, with its number, but nothing is measured against it."""
+    values = {"copy": [0.9, 0.8], "proj": [0.5, 0.6], "other": [0.1, 0.2]}
+    runs = [
+        read_run(make_run(tmp_path / name, {"identity/arcface": list(numbers)}, method=name))
+        for name, numbers in values.items()
+    ]
+    found = compare(runs, list(values), runs[0].ids, resolution=32, sort="identity/arcface")
+    entries = {row.name: row.entries["identity/arcface"] for row in found.rows}
+    assert (entries["copy"].best, entries["copy"].indistinguishable) == (False, False)
+    assert entries["proj"].best and entries["other"].difference is not None
+    assert entries["other"].difference.mean == pytest.approx(-0.4), "to the best that is no floor"
+    text = markdown(found, [], "compare.png")
+    assert "| copy (floor) |" in text and "Floors (copy)" in text and "**0.550**" in text and "**0.850**" not in text
+    assert "(against copy)" in text
+    only = compare(runs[:1], ["copy"], runs[0].ids, resolution=32, sort="identity/arcface")
+    assert not only.rows[0].entries["identity/arcface"].best
+
+
+def test_footnotes_stand_below_the_table(found: Comparison) -> None:
+    noted = replace(found, footnotes=("lr=1, steps=2",))
+    assert "[1] lr=1, steps=2." in markdown(noted, [], "compare.png")
+    assert "[1] lr=1, steps=2." in " ".join(shown(noted, 80).split())
 
 
 def test_metrics_of_several_answers_are_shown_where_a_run_has_them(tmp_path: Path) -> None:
@@ -72,7 +113,7 @@ def test_metrics_of_several_answers_are_shown_where_a_run_has_them(tmp_path: Pat
     assert one[column] == "–"
     assert head[column + 1] == "samples/deviation_hole ↑"
     assert "mean_of_k" not in text
-    assert terminal_table(found).row_count == len(NAMES) + 2 + 2
+    assert terminal_table(found).row_count == 2
 
 
 def test_csv_is_long_and_complete(found: Comparison, tmp_path: Path) -> None:
@@ -92,4 +133,4 @@ def test_csv_is_long_and_complete(found: Comparison, tmp_path: Path) -> None:
     assert float(far["lo"]) < float(far["mean"]) < float(far["hi"])
     none = by_key["best", "identity/arcface"]
     assert [none[key] for key in ("mean", "lo", "hi", "n", "best", "difference")] == ["", "", "", "0", "false", ""]
-    assert (far["method"], far["directory"]) == ("copy", str(tmp_path / "far"))
+    assert (far["method"], far["directory"]) == ("grey", str(tmp_path / "far"))

@@ -80,7 +80,7 @@ def test_at_any_size(size: int) -> None:
 
 def test_without_a_face_mask_nothing_is_found_and_it_is_said() -> None:
     for index in (0, 7, 20):
-        found = AutoOcclusion().find("00000", sample(index)[1], None)
+        found = AutoOcclusion().find("synthetic-00000", sample(index)[1], None)
         assert found.occlusion.shape == (1, 256, 256)
         assert not found.occlusion.any()
         assert found.doubt == NOTHING
@@ -88,7 +88,7 @@ def test_without_a_face_mask_nothing_is_found_and_it_is_said() -> None:
 
 @pytest.mark.weights
 def test_a_face_mask_that_fits_the_face_is_not_doubted() -> None:
-    found = AutoOcclusion().find("00000", sample(0)[0], None)
+    found = AutoOcclusion().find("synthetic-00000", sample(0)[0], None)
     assert found.occlusion.dtype == torch.float32
     assert set(found.occlusion.unique().tolist()) == {0.0, 1.0}
     assert found.doubt is None
@@ -98,13 +98,13 @@ def test_a_face_mask_that_fits_the_face_is_not_doubted() -> None:
 def test_a_face_mask_without_a_face_is_doubted() -> None:
     masked, _, painted = sample(0)
     grey = torch.where(painted > 0, masked, torch.zeros(3, 1, 1))
-    found = AutoOcclusion().find("00000", grey, None)
+    found = AutoOcclusion().find("synthetic-00000", grey, None)
     assert found.doubt is not None
 
 
 def test_what_is_painted_goes_first_and_only_that_is_taken_as_it_is() -> None:
     masked, clean, painted = sample(0)
-    (file,) = (SAMPLE / "occlusion").rglob("00000.png")
+    (file,) = (SAMPLE / "occlusion").rglob("synthetic-00000.png")
     finder = pickle.loads(pickle.dumps(PaintedFirst(PaintedOcclusion({"00000": file}), AutoOcclusion())))
     given = finder.find("00000", masked, None)
     assert torch.equal(given.occlusion, painted)

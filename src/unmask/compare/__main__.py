@@ -17,10 +17,17 @@ from rich import get_console
 
 from unmask.compare.comparison import Comparison, compare
 from unmask.compare.long_csv import write_long_csv
-from unmask.compare.names import name_runs
+from unmask.compare.names import label_runs
 from unmask.compare.picture import Picture, choose_ids, draw
-from unmask.compare.runs import OUTPUTS, FinishedRun, find_runs, read_run
-from unmask.compare.selection import differences_in_data, ids_to_compare, one_resolution, refuse_incomplete
+from unmask.compare.runs import OUTPUTS, WAY_OUT, FinishedRun, find_runs, read_run
+from unmask.compare.selection import (
+    differences_in_data,
+    ids_to_compare,
+    largest_set,
+    one_resolution,
+    refuse_incomplete,
+    refuse_other_pictures,
+)
 from unmask.compare.table import markdown, terminal_table
 from unmask.errors import UnmaskError
 from unmask.evaluation.metrics import ALL_NAMES
@@ -61,10 +68,12 @@ def compare_runs(options: Options) -> None:
         UnmaskError: something the user can mend; nothing is written then.
     """
     runs, notes = select(options)
-    names = name_runs(runs)
+    labels = label_runs(runs)
+    names = labels.names
     resolution = one_resolution(runs, names)
     ids = ids_to_compare(runs, names, common=options.common)
-    comparison = compare(runs, names, ids, resolution=resolution, sort=options.sort)
+    refuse_other_pictures(runs, names, ids)
+    comparison = compare(runs, names, ids, resolution=resolution, sort=options.sort, footnotes=labels.footnotes)
     notes += remarks(runs, names, ids)
     picture = draw(comparison, choose_ids(comparison, asked=options.ids, rows=options.rows), source=runs[0])
     if picture.note is not None:
@@ -72,7 +81,7 @@ def compare_runs(options: Options) -> None:
 
     write(options.out, comparison, picture, notes)
     console = get_console()
-    console.print(terminal_table(comparison))
+    console.print(terminal_table(comparison, console.width))
     for line in (*notes, *(f"{options.out / name}" for name in ("compare.md", "compare.csv", "compare.png"))):
         console.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)
 
@@ -83,17 +92,28 @@ def select(options: Options) -> tuple[list[FinishedRun], list[str]]:
     Raises:
         UnmaskError: there is none, one is damaged, or one that was named is not finished.
     """
-    runs = [read_run(folder) for folder in find_runs(options.runs or (str(OUTPUTS),))]
-    if options.incomplete:
-        return runs, []
+    folders = find_runs(options.runs or (str(OUTPUTS),))
     if options.runs:
-        refuse_incomplete(runs)
+        runs = [read_run(folder) for folder in folders]
+        if not options.incomplete:
+            refuse_incomplete(runs)
         return runs, []
-    finished = [run for run in runs if run.result.complete]
-    left_out = [str(run.folder) for run in runs if not run.result.complete]
+    runs, aside = [], []
+    for folder in folders:
+        try:
+            runs.append(read_run(folder))
+        except UnmaskError as error:  # whatever lies there
+            aside.append(f"{folder} ({str(error).removeprefix(f'{folder}/').removesuffix(WAY_OUT).strip()})")
+    finished = [run for run in runs if run.result.complete or options.incomplete]
+    aside += [f"{run.folder} (not finished)" for run in runs if run not in finished]
     if not finished:
         refuse_incomplete(runs)
-    return finished, [f"Left out, since not finished: {', '.join(left_out)}."] if left_out else []
+        raise UnmaskError(f"No run below {OUTPUTS} can be read: {'; '.join(aside)}.")
+    chosen = finished
+    if not options.common:
+        chosen, others = largest_set(finished)
+        aside += [f"{run.folder} ({why})" for run, why in others]
+    return chosen, [f"Left aside: {'; '.join(aside)}."] if aside else []
 
 
 def remarks(runs: Sequence[FinishedRun], names: Sequence[str], ids: Sequence[str]) -> list[str]:
@@ -109,8 +129,15 @@ def remarks(runs: Sequence[FinishedRun], names: Sequence[str], ids: Sequence[str
         )
     if unfinished:
         found.append(f"Not finished: {', '.join(unfinished)}.")
-    if differing:
-        found.append(f"The runs differ in {', '.join(differing)}: make sure that the same ids are the same pictures.")
+    unknown = [name for name, run in named if not all(run.inputs.values())]
+    if unknown and len(runs) > 1:
+        found.append(f"Of {', '.join(unknown)} it is not known whether the same ids are the same pictures: older runs.")
+    holes = [key for key in differing if key.startswith("occlusion.")]
+    if holes:
+        found.append(f"The runs differ in {', '.join(holes)}: the hole that is scored may not be the same.")
+    if len(holes) < len(differing):
+        others = [key for key in differing if key not in holes]
+        found.append(f"The runs differ in {', '.join(others)}: make sure that the same ids are the same pictures.")
     return found
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unmask.compare.runs import FinishedRun
+from unmask.config import floors
 from unmask.evaluation.bootstrap import Interval, mean_interval
 from unmask.evaluation.metrics import ALL_NAMES, HIGHER_IS_BETTER
 from unmask.evaluation.ranking import best_mean
@@ -24,11 +25,11 @@ class Entry:
 
     Attributes:
         summary: its mean over the compared pictures, with its interval.
-        best: whether no other run has a better mean; False for all where all means are alike.
+        best: whether no other run has a better mean; False for floors, and for all where all means are alike.
         difference: mean over the pictures that both have of this run's value minus the best run's, with its 95 %
             paired-bootstrap interval; None where there is no best or no such picture.
-        indistinguishable: not the best, but the interval of the difference contains 0, or there are too few pictures
-            for an interval.
+        indistinguishable: not the best and no floor, but the interval of the difference contains 0, or there are too
+            few pictures for an interval.
     """
 
     summary: MetricSummary
@@ -45,11 +46,13 @@ class Row:
         name: tells it from the others.
         run: what its directory holds.
         seconds: the median wall time of a compared picture.
+        floor: whether its method is there to be beaten, as `copy` is.
         entries: by metric, for every name of `ALL_NAMES`.
     """
 
     name: str
     run: FinishedRun
+    floor: bool
     seconds: float
     entries: Mapping[str, Entry]
 
@@ -62,29 +65,39 @@ class Comparison:
         ids: the compared pictures, ascending, the same for all runs.
         resolution: of all pictures, in pixels.
         rows: a run each, the best of the metric sorted by first.
+        footnotes: what ``[1]`` and so on in names stand for.
     """
 
     ids: tuple[str, ...]
     resolution: int
     rows: tuple[Row, ...]
+    footnotes: tuple[str, ...] = ()
 
 
 def compare(
-    runs: Sequence[FinishedRun], names: Sequence[str], ids: Sequence[str], *, resolution: int, sort: str
+    runs: Sequence[FinishedRun],
+    names: Sequence[str],
+    ids: Sequence[str],
+    *,
+    resolution: int,
+    sort: str,
+    footnotes: Sequence[str] = (),
 ) -> Comparison:
     """Means and differences over exactly `ids`, which every run has; sorted by metric `sort`, runs without it last."""
     records = [_records(run, ids) for run in runs]
-    columns = {name: _entries(name, records) for name in ALL_NAMES}
+    beaten = [run.result.run.method in floors() for run in runs]
+    columns = {name: _entries(name, records, beaten) for name in ALL_NAMES}
     rows = [
         Row(
             name,
             run,
+            beaten[index],
             float(np.median([record.seconds for record in records[index]])),
             {metric: columns[metric][index] for metric in ALL_NAMES},
         )
         for index, (name, run) in enumerate(zip(names, runs, strict=True))
     ]
-    return Comparison(tuple(ids), resolution, tuple(sorted(rows, key=lambda row: _order(row, sort))))
+    return Comparison(tuple(ids), resolution, tuple(sorted(rows, key=lambda row: _order(row, sort))), tuple(footnotes))
 
 
 def _records(run: FinishedRun, ids: Sequence[str]) -> list[PictureRecord]:
@@ -92,14 +105,18 @@ def _records(run: FinishedRun, ids: Sequence[str]) -> list[PictureRecord]:
     return [by_id[id] for id in ids]
 
 
-def _entries(name: str, runs: Sequence[Sequence[PictureRecord]]) -> list[Entry]:
-    """The entries of metric `name`, one per run."""
+def _entries(name: str, runs: Sequence[Sequence[PictureRecord]], floors: Sequence[bool]) -> list[Entry]:
+    """The entries of metric `name`, one per run; a floor is not the best, however good its number is."""
     summaries = [summarise_metric(name, records, BOOTSTRAP_SAMPLES, SEED) for records in runs]
-    best = best_mean(name, [summary.mean for summary in summaries if summary.mean is not None])
+    serious = [summary for summary, floor in zip(summaries, floors, strict=True) if not floor]
+    best = best_mean(name, [summary.mean for summary in serious if summary.mean is not None])
     if best is None:
         return [Entry(summary, False, None, False) for summary in summaries]
-    reference = runs[[summary.mean for summary in summaries].index(best)]
-    return [_entry(name, summary, best, records, reference) for summary, records in zip(summaries, runs, strict=True)]
+    reference = runs[next(i for i, one in enumerate(summaries) if one.mean == best and not floors[i])]
+    return [
+        _entry(name, summary, best, records, reference, floor=floor)
+        for summary, records, floor in zip(summaries, runs, floors, strict=True)
+    ]
 
 
 def _entry(
@@ -108,6 +125,8 @@ def _entry(
     best: float,
     records: Sequence[PictureRecord],
     reference: Sequence[PictureRecord],
+    *,
+    floor: bool,
 ) -> Entry:
     if summary.mean is None:
         return Entry(summary, False, None, False)
@@ -118,9 +137,9 @@ def _entry(
     ]
     differences = [own - theirs for own, theirs in pairs if own is not None and theirs is not None]
     difference = mean_interval(differences, samples=BOOTSTRAP_SAMPLES, seed=SEED) if differences else None
-    is_best = summary.mean == best
+    is_best = summary.mean == best and not floor
     told = difference is not None and len(differences) > 1 and not difference.low <= 0.0 <= difference.high
-    return Entry(summary, is_best, difference, not is_best and not told)
+    return Entry(summary, is_best, difference, not (is_best or told or floor))
 
 
 def _order(row: Row, metric: str) -> tuple[bool, float, str]:

@@ -1,73 +1,122 @@
-"""Short names that tell runs apart."""
+"""Labels that tell runs apart, and say by what: a reader must not take one difference for another."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from itertools import combinations
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from unmask.compare.runs import FinishedRun
+from unmask.every_option import option_facts
 from unmask.fingerprint import influential
+from unmask.labels import short_keys, short_number
+from unmask.options import ABSENT, Facts
 
-MAX_KEYS = 3
-"""Directories tell runs apart that differ in more configuration keys than this."""
-
-
-def name_runs(runs: Sequence[FinishedRun]) -> tuple[str, ...]:
-    """The method's name; where runs share one, their experiment; then the keys that differ; then the directory."""
-    names = [run.result.run.method for run in runs]
-    for refine in (_by_experiment, _by_keys, _by_directory):
-        names = _refined(runs, names, refine)
-    return tuple(names)
-
-
-Refinement = Callable[[str, "list[FinishedRun]"], "list[str] | None"]
+LONG = 36
+"""Characters of a label that become a footnote."""
+PICTURES = "data"
+"""Group of options that choose the pictures, which are the same for all compared runs; a training depends on it."""
+MEASURING = "evaluation"
+"""Group of options that choose what is measured."""
+NAMES = ("method.name", "method._target_", "generator._target_")
+"""What the first part of a label says."""
 
 
-def _refined(runs: Sequence[FinishedRun], names: list[str], refine: Refinement) -> list[str]:
-    """The names after those that are shared went through `refine`, which may leave them as they are."""
+@dataclass(frozen=True)
+class Labels:
+    """
+    Attributes:
+        names: one per run, all different.
+        footnotes: what the ``[1]`` at the end of long ones stands for, in order.
+    """
+
+    names: tuple[str, ...]
+    footnotes: tuple[str, ...]
+
+
+def label_runs(runs: Sequence[FinishedRun]) -> Labels:
+    """Experiment or method, then every influential setting in which runs of that name differ, and those in which all
+    runs differ that have nothing to do with a method; then, where nothing differs, the directory."""
+    bases = _bases(runs)
+    differing = [_differing_keys(runs, bases, index) for index in range(len(runs))]
+    names, footnotes = [], []
+    for run, base, keys in zip(runs, bases, differing, strict=True):
+        short = short_keys(keys)
+        said = ", ".join(f"{short[key]}={_shown(run, key)}" for key in keys)
+        if len(base) + 1 + len(said) > LONG and said:
+            footnotes.append(said)
+            said = f"[{len(footnotes)}]"
+        names.append(f"{base} {said}".strip())
+    return Labels(_told_apart(runs, names), tuple(footnotes))
+
+
+def _bases(runs: Sequence[FinishedRun]) -> list[str]:
+    """Experiment or method; both where an experiment was run with several methods."""
+    methods = defaultdict(set)
+    for run in runs:
+        methods[run.config.get("experiment")].add(run.result.run.method)
+    found = []
+    for run in runs:
+        experiment, method = run.config.get("experiment"), run.result.run.method
+        one = experiment is not None and len(methods[experiment]) == 1
+        found.append(str(experiment) if one else method if experiment is None else f"{experiment} {method}")
+    return found
+
+
+def _differing_keys(runs: Sequence[FinishedRun], bases: Sequence[str], index: int) -> list[str]:
+    """The keys that the label of run `index` names, in the order of its configuration."""
+    own = _settings(runs[index])
+    alike = [_settings(run) for run, base in zip(runs, bases, strict=True) if base == bases[index]]
+    everybody = [_settings(run) for run in runs]
+
+    def differs(key: str, among: Sequence[dict[str, Any]]) -> bool:
+        return len({str(one.get(key, _before(key))) for one in among}) > 1
+
+    keys = dict.fromkeys(key for one in alike for key in one)
+    return [
+        key
+        for key in keys
+        if (key in own or _before(key) is not ABSENT)
+        and (differs(key, alike) or (_shared(key) and differs(key, everybody)))
+    ]
+
+
+def _shared(key: str) -> bool:
+    """Whether a key means the same to every method."""
+    return key.partition(".")[0] in ("occlusion", "seed")
+
+
+def _settings(run: FinishedRun) -> dict[str, Any]:
+    """What makes the run's pictures what they are."""
+    found = influential(run.config)
+    learns = found.get("method.checkpoint", "") is None
+    ignored = (MEASURING,) if learns else (MEASURING, PICTURES, "training")
+    return {key: value for key, value in found.items() if key.partition(".")[0] not in ignored and key not in NAMES}
+
+
+def _shown(run: FinishedRun, key: str) -> str:
+    value = _settings(run).get(key, _before(key))
+    return short_number(str(value)) if isinstance(value, float) else str(value)
+
+
+def _before(key: str) -> Any:
+    """What a run of a version without the option did; fingerprints leave that value out."""
+    return option_facts().get(key, Facts()).before
+
+
+def _told_apart(runs: Sequence[FinishedRun], names: Sequence[str]) -> tuple[str, ...]:
+    """Names that are shared get the directory, with as many parents as it takes: one directory is not given twice."""
     sharing: dict[str, list[int]] = defaultdict(list)
     for index, name in enumerate(names):
         sharing[name].append(index)
-    refined = list(names)
+    found = list(names)
     for name, indices in sharing.items():
         if len(indices) > 1:
-            found = refine(name, [runs[index] for index in indices]) or [name] * len(indices)
-            for index, one in zip(indices, found, strict=True):
-                refined[index] = one
-    return refined
-
-
-def _by_experiment(name: str, runs: list[FinishedRun]) -> list[str] | None:
-    return [str(run.config.get("experiment") or name) for run in runs]
-
-
-def _by_keys(name: str, runs: list[FinishedRun]) -> list[str] | None:
-    """``NAME key=value``, with as few keys as tell all of `runs` apart; None where there are no such keys."""
-    settings = [influential(run.config) for run in runs]
-    differing = [
-        key
-        for key in dict.fromkeys(key for one in settings for key in one)
-        if len({str(one.get(key)) for one in settings}) > 1
-    ]
-    for count in range(1, MAX_KEYS + 1):
-        labels = [_labels(name, settings, keys) for keys in combinations(differing, count)]
-        telling = [label for label in labels if len(set(label)) == len(runs)]
-        if telling:
-            return min(telling, key=lambda label: sum(map(len, label)))
-    return None
-
-
-def _labels(name: str, settings: list[dict[str, Any]], keys: tuple[str, ...]) -> list[str]:
-    return [" ".join([name, *(f"{key.rpartition('.')[2]}={one.get(key)}" for key in keys)]) for one in settings]
-
-
-def _by_directory(name: str, runs: list[FinishedRun]) -> list[str] | None:
-    """``NAME directory``, with as many parents as it takes: one directory is not given twice."""
-    parts = [run.folder.absolute().parts for run in runs]
-    for count in range(1, max(map(len, parts)) + 1):
-        tails = ["/".join(one[-count:]) for one in parts]
-        if len(set(tails)) == len(runs):
-            return [f"{name} {tail}" for tail in tails]
-    raise AssertionError("two of the directories are one")
+            parts = [runs[index].folder.absolute().parts for index in indices]
+            count = next(
+                n for n in range(1, max(map(len, parts)) + 1) if len({one[-n:] for one in parts}) == len(parts)
+            )
+            for index, one in zip(indices, parts, strict=True):
+                found[index] = f"{name} {'/'.join(one[-count:])}"
+    return tuple(found)

@@ -44,6 +44,11 @@ class FinishedRun:
         """Its finished pictures, ascending."""
         return tuple(record.id for record in self.records)
 
+    @property
+    def inputs(self) -> dict[str, str]:
+        """Id -> what tells the picture from others, "" where its version did not say; ascending by id."""
+        return {record.id: record.input for record in self.records}
+
     def composite(self, id: str) -> Path:
         """The file of a picture's composite."""
         return self.folder / "composite" / f"{id}.png"

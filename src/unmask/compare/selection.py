@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
 from unmask.compare.runs import FinishedRun
 from unmask.errors import UnmaskError
@@ -67,9 +68,61 @@ def ids_to_compare(runs: Sequence[FinishedRun], names: Sequence[str], *, common:
     return tuple(sorted(shared))
 
 
+def refuse_other_pictures(runs: Sequence[FinishedRun], names: Sequence[str], ids: Sequence[str]) -> None:
+    """Accept runs whose `ids` are the same pictures, or of which nobody knows.
+
+    Raises:
+        UnmaskError: an id is one picture in one run and another in another.
+    """
+    for id in ids:
+        known = {name: content for name, run in zip(names, runs, strict=True) if (content := run.inputs[id])}
+        if len(set(known.values())) > 1:
+            one, other = (next(name for name in known if known[name] == content) for content in _two(known.values()))
+            raise UnmaskError(
+                f"{id} is not the same picture in {one} and in {other}: ids of different data. Compare runs over the "
+                "same pictures."
+            )
+
+
+def largest_set(runs: Sequence[FinishedRun]) -> tuple[list[FinishedRun], list[tuple[FinishedRun, str]]]:
+    """The runs that can be compared with one another, as many as possible, and the others with the reason.
+
+    Runs belong together that have the same pictures, by content, at one resolution. Of sets of one size the one with
+    more pictures is taken, then the one with the newest run.
+    """
+    sets: dict[object, list[FinishedRun]] = defaultdict(list)
+    for run in runs:
+        sets[run.result.run.resolution, tuple(run.inputs.items())].append(run)
+    chosen = max(sets.values(), key=lambda one: (len(one), len(one[0].ids), max(map(_age, one))))
+    return chosen, [(run, _why_not(run, chosen[0])) for run in runs if run not in chosen]
+
+
+def _why_not(run: FinishedRun, chosen: FinishedRun) -> str:
+    own, theirs = run.result.run.resolution, chosen.result.run.resolution
+    if own != theirs:
+        return f"{own} pixels, not {theirs}"
+    if run.ids != chosen.ids:
+        shared = len(set(run.ids) & set(chosen.ids))
+        return f"{len(run.ids)} pictures, {shared} of them with ids among the {len(chosen.ids)}"
+    if not all(run.inputs.values()) or not all(chosen.inputs.values()):
+        return "the same ids, but it is not known whether of the same pictures: another version"
+    return "the same ids, but other pictures"
+
+
+def _age(run: FinishedRun) -> float:
+    return (run.folder / "metrics.json").stat().st_mtime
+
+
+def _two(values: Iterable[str]) -> tuple[str, str]:
+    one, other, *_ = dict.fromkeys(values)
+    return one, other
+
+
 def differences_in_data(runs: Sequence[FinishedRun]) -> tuple[str, ...]:
-    """Keys that decide which pictures belong to the ids, and where their holes are, and that are not alike in all."""
-    data = ("data.root", "data.clean_dir", "data.masked_dir")
+    """Keys that decide which pictures belong to the ids, where contents are not known, and where their holes are, and
+    that are not alike in all."""
+    known = all(all(run.inputs.values()) for run in runs)
+    data = () if known else ("data.root", "data.clean_dir", "data.masked_dir")
     occlusion = ("occlusion.source", "occlusion.prefer_painted", "occlusion.painted_dir")
     return tuple(key for key in data + occlusion if len({str(_value(run, key)) for run in runs}) > 1)
 

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
 from unmask.compare.comparison import Comparison, Entry
 from unmask.evaluation.markdown import markdown_header, markdown_row
+from unmask.evaluation.metrics import EXPRESSION_NAMES
 from unmask.evaluation.report import ABSENT_NUMBER, DIGITS, format_interval, format_number, metric_label, shown_names
 
 INDISTINGUISHABLE = "≈"
 INCOMPLETE = "*"
+FLOOR = " (floor)"
+AGAINST = "\nagainst copy"
+"""Below the names of metrics that a picture of the mask scores well in, too."""
+MAIN = ("hole/psnr", "hole/lpips", "identity/arcface", "expression/mouth_open")
+"""What a narrow terminal shows."""
+NAME_WIDTH, CELL_WIDTH = 18, 15
+"""Characters of the first column and of every other, with the space between them."""
 FEW = 10
 """With fewer pictures than this the caption warns of the intervals."""
 
@@ -20,33 +29,45 @@ FEW = 10
 def markdown(comparison: Comparison, notes: Sequence[str], picture: str) -> str:
     """Runs down, metrics across, in GitHub's Markdown; below it what the signs mean, `notes`, and the picture."""
     shown = _shown(comparison)
-    titles = ["run", "n", *(metric_label(name) for name in shown), "median s/picture", "peak MB"]
+    titles = ["run", "n", *map(_title, shown), "median s/picture", "peak MB"]
     lines = [f"# Comparison of {len(comparison.rows)} runs", "", *markdown_header(titles)]
     for row in comparison.rows:
         cells = [_markdown_cell(name, row.entries[name]) for name in shown]
         costs = [format_number(row.seconds, 2), format_number(row.run.result.peak_memory_mb, 0)]
-        lines.append(markdown_row([row.name, str(len(comparison.ids)), *cells, *costs]))
+        name = f"{row.name}{FLOOR if row.floor else ''}"
+        lines.append(markdown_row([name, str(len(comparison.ids)), *cells, *costs]))
     lines += ["", " ".join(caption(comparison)), ""]
     lines += [f"- {note}" for note in notes] + [""] * bool(notes)
     lines += [f"![The compared pictures, a run per column]({picture})", ""]
     return "\n".join(lines)
 
 
-def terminal_table(comparison: Comparison) -> Table:
-    """Metrics down, runs across, for rich to print."""
+def terminal_table(comparison: Comparison, width: int = 80) -> Table:
+    """Runs down, as many metrics across as the `width` of the terminal takes, four at 80 characters, for rich to print.
+
+    compare.md has all of them.
+    """
     table = Table(
-        title="mean over the pictures [95 % interval]",
+        title=f"{len(comparison.ids)} pictures at {comparison.resolution} px: mean, 95 % interval below",
         caption=" ".join(caption(comparison)),
         title_justify="left",
         caption_justify="left",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
     )
-    table.add_column("metric", no_wrap=True)
+    shown = (*MAIN, *(name for name in _shown(comparison) if name not in MAIN))
+    shown = shown[: max(len(MAIN), (width - NAME_WIDTH) // CELL_WIDTH)]
+    table.add_column("run", min_width=NAME_WIDTH - 2, max_width=NAME_WIDTH - 2, overflow="fold")
+    for name in shown:
+        group, _, short = metric_label(name).partition("/")
+        table.add_column(
+            f"{group}/\n{short}{AGAINST if name in EXPRESSION_NAMES else ''}", justify="right", no_wrap=True
+        )
     for row in comparison.rows:
-        table.add_column(Text(row.name), justify="right")
-    for name in _shown(comparison):
-        table.add_row(metric_label(name), *(_terminal_cell(name, row.entries[name]) for row in comparison.rows))
-    table.add_row("median s/picture", *(format_number(row.seconds, 2) for row in comparison.rows))
-    table.add_row("peak MB", *(format_number(row.run.result.peak_memory_mb, 0) for row in comparison.rows))
+        cells = [_terminal_cell(name, row.entries[name]) for name in shown]
+        table.add_row(Text(f"{row.name}{FLOOR if row.floor else ''}"), *cells)
     return table
 
 
@@ -58,6 +79,7 @@ def caption(comparison: Comparison) -> list[str]:
         f"Mean [95 % bootstrap interval] over {count} picture{'' if count == 1 else 's'} at {comparison.resolution} "
         "pixels, the same for all runs.",
         "Bold: the best mean of a metric.",
+        *_about_floors(comparison),
         f"{INDISTINGUISHABLE}: cannot be told from the best, since the 95 % paired-bootstrap interval of the "
         "difference per picture contains 0.",
     ]
@@ -65,9 +87,34 @@ def caption(comparison: Comparison) -> list[str]:
         sentences.append(f"{INCOMPLETE}: over those of the pictures that have a value.")
     if any(entry.summary.mean is None for entry in entries):
         sentences.append(f"{ABSENT_NUMBER}: no value.")
+    sentences += [f"[{number}] {note}." for number, note in enumerate(comparison.footnotes, 1)]
     if count < FEW:
         sentences.append("With so few pictures the intervals are too narrow.")
     return sentences
+
+
+def _about_floors(comparison: Comparison) -> list[str]:
+    floors = [row.name for row in comparison.rows if row.floor]
+    copied = [row for row in comparison.rows if row.run.result.run.method == "copy"]
+    said = [
+        f"Floors ({', '.join(floors)}) are there to be beaten, and never the best: "
+        "identity rewards leaving the mouth out."
+    ]
+    numbers = ", ".join(
+        f"{name.partition('/')[2]} {format_number(mean, DIGITS[name])}"
+        for name in EXPRESSION_NAMES
+        if copied and (mean := copied[0].entries[name].summary.mean) is not None
+    )
+    against = (
+        f"Read expression against copy, which shows the mask: {numbers}."
+        if numbers
+        else "Read expression against a run of method=copy, which shows the mask; there is none here."
+    )
+    return [*(said if floors else []), against]
+
+
+def _title(name: str) -> str:
+    return f"{metric_label(name)}{' (against copy)' if name in EXPRESSION_NAMES else ''}"
 
 
 def _shown(comparison: Comparison) -> tuple[str, ...]:

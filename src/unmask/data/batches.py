@@ -104,6 +104,7 @@ def collate(faces: list[Faces]) -> Faces:
         clean=torch.cat(cleans) if cleans else None,
         doubts=tuple(doubt for one in faces for doubt in one.doubts),
         grown=torch.cat(grown) if grown else None,
+        contents=tuple(content for one in faces for content in one.contents),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from typing import final
 
@@ -103,6 +104,7 @@ class PairedDataset(FacesDataset):
             clean=clean,
             doubts=(Doubt(pair.id, " ".join(reasons)),) if reasons else (),
             grown=filled,
+            contents=(_content(pair),),
         )
 
     def load_clean(self, index: int) -> Tensor | None:
@@ -113,6 +115,14 @@ class PairedDataset(FacesDataset):
         """
         path = self.pairs[index].clean
         return None if path is None else load_image(path, self._resolution)[None]
+
+
+def _content(pair: Pair) -> str:
+    """See `Faces.contents`. Of the files, not of their pixels: resampling rounds differently on another processor."""
+    digest = hashlib.sha256()
+    for path in (pair.masked, pair.clean):
+        digest.update(b"none" if path is None else hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:12]
 
 
 def load_dataset(config: DataConfig, occlusion: OcclusionConfig) -> PairedDataset:

@@ -9,10 +9,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unmask.evaluation.metrics import ADDED_LATER, ALL_NAMES, SAMPLE_NAMES, Measurement
+from unmask.evaluation.metrics import (
+    ADDED_LATER,
+    ALL_NAMES,
+    EXPRESSION_NAMES,
+    EXPRESSION_OFF,
+    IDENTITY_NAMES,
+    IDENTITY_OFF,
+    NAMES,
+    NO_CLEAN,
+    ONE_ANSWER,
+    SAMPLE_NAMES,
+    Measurement,
+)
 from unmask.files import atomic_path
 
-COLUMNS = ("id", "seconds", *ALL_NAMES, "reasons")
+COLUMNS = ("id", "input", "seconds", *ALL_NAMES, "reasons")
 DOUBT = "occlusion"
 """Name under which ``reasons`` holds a doubt about the occlusion."""
 GROWN = "grown"
@@ -27,6 +39,7 @@ class PictureRecord:
         seconds: wall time the method took for it, in its own process.
         doubt: why its occlusion may be wrong; None where nothing speaks against it.
         grown: pixels of the face mask that were found beyond the occlusion, and filled too.
+        input: of `unmask.faces.Faces.contents`; "" where there were no files, or the version did not write it.
     """
 
     id: str
@@ -34,6 +47,7 @@ class PictureRecord:
     measurements: Mapping[str, Measurement]
     doubt: str | None = None
     grown: int = 0
+    input: str = ""
 
     @property
     def several(self) -> bool:
@@ -44,9 +58,10 @@ class PictureRecord:
 def append_record(path: Path, record: PictureRecord) -> None:
     """Add a row to metrics.csv and bring it to disk; a new file starts with the header.
 
-    A number that could not be computed is an empty cell, and ``reasons`` says why, as JSON from name to
-    reason. It also says, under "occlusion", why the occlusion may be wrong, and under "grown", by how many pixels
-    what is filled was grown onto the rest of the face mask.
+    A number that could not be computed is an empty cell, and ``reasons`` says why, as JSON from name to reason, unless
+    it is the same for every picture of such a run; metrics.json has those. ``reasons`` also says, under "occlusion",
+    why the occlusion may be wrong, and under "grown", by how many pixels what is filled was grown onto the rest of the
+    face mask.
     """
     new = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as file:
@@ -78,15 +93,16 @@ def read_records(path: Path) -> tuple[PictureRecord, ...]:
     if lines and not lines[-1].endswith("\n"):
         lines.pop()
     records = []
-    for row in map(_with_later_metrics, csv.DictReader(lines)):
+    for row in map(_with_later_columns, csv.DictReader(lines)):
         if set(row) != set(COLUMNS) or any(row[column] is None for column in COLUMNS):
             continue  # written by another version, or damaged: such a picture is done again
         records.append(record_from_row([row[column] for column in COLUMNS]))
     return tuple(records)
 
 
-def _with_later_metrics(row: dict[str, str]) -> dict[str, str]:
+def _with_later_columns(row: dict[str, str]) -> dict[str, str]:
     """The row with an empty cell, and the reason, for every metric that its file's version did not know."""
+    row = {"input": ""} | row
     later = [name for name in ALL_NAMES if name not in row]
     if not later or row.get("reasons") is None:
         return row
@@ -97,25 +113,43 @@ def _with_later_metrics(row: dict[str, str]) -> dict[str, str]:
 def record_from_row(row: Sequence[str]) -> PictureRecord:
     """The inverse of `row_of`."""
     cells = dict(zip(COLUMNS, row, strict=True))
-    reasons = json.loads(cells["reasons"]) if cells["reasons"] else {}
+    reasons = _everybody_s(cells) | (json.loads(cells["reasons"]) if cells["reasons"] else {})
     measurements = {
         name: Measurement(float(cells[name])) if cells[name] else Measurement(None, reasons[name]) for name in ALL_NAMES
     }
     grown = int(reasons.get(GROWN, 0))
-    return PictureRecord(cells["id"], float(cells["seconds"]), measurements, reasons.get(DOUBT), grown)
+    return PictureRecord(cells["id"], float(cells["seconds"]), measurements, reasons.get(DOUBT), grown, cells["input"])
 
 
 def row_of(record: PictureRecord) -> list[str]:
     """The cells of `COLUMNS`, which hold everything, numbers to the last bit."""
-    values = [record.measurements[name].value for name in ALL_NAMES]
-    reasons = {name: m.reason for name, m in record.measurements.items() if m.reason is not None}
+    cells = {name: "" if m.value is None else repr(m.value) for name, m in record.measurements.items()}
+    understood = _everybody_s(cells)
+    reasons = {
+        name: m.reason
+        for name, m in record.measurements.items()
+        if m.reason is not None and m.reason != understood.get(name)
+    }
     if record.doubt is not None:
         reasons[DOUBT] = record.doubt
     if record.grown:
         reasons[GROWN] = str(record.grown)
     return [
         record.id,
+        record.input,
         repr(record.seconds),
-        *("" if value is None else repr(value) for value in values),
+        *(cells[name] for name in ALL_NAMES),
         json.dumps(reasons, sort_keys=True) if reasons else "",
     ]
+
+
+def _everybody_s(cells: Mapping[str, str]) -> dict[str, str]:
+    """The reasons that all pictures of a run share, for the empty cells of one of them: they need not be written.
+
+    A picture without a single number against a clean one has none.
+    """
+    reasons = dict.fromkeys(SAMPLE_NAMES, ONE_ANSWER)
+    against_clean = [name for name in NAMES if name.partition("/")[0] not in ("visible", "raw_visible")]
+    if not any(cells[name] for name in against_clean):
+        return reasons | dict.fromkeys(against_clean, NO_CLEAN)
+    return reasons | dict.fromkeys(IDENTITY_NAMES, IDENTITY_OFF) | dict.fromkeys(EXPRESSION_NAMES, EXPRESSION_OFF)

@@ -107,7 +107,9 @@ class Share:
                 if doubt is not None:
                     logger.warning("Look at %s: %s", one.ids[0], doubt)
                 added = int((one.filled - one.occlusion).sum())
-                record = PictureRecord(one.ids[0], seconds / len(faces), finished.measurements, doubt, added)
+                record = PictureRecord(
+                    one.ids[0], seconds / len(faces), finished.measurements, doubt, added, "".join(one.contents)
+                )
                 self._outputs.write_picture(made, finished, record)
                 self._records.append(record)
                 self._show_end(record.id, made.raw[0], finished.composite)

@@ -123,6 +123,22 @@ def test_a_graph_that_the_compiler_fails_at_is_run_eager(caplog: pytest.LogCaptu
     ]
 
 
+def test_the_compiler_does_not_tell_that_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compilation, "_fault", lambda: None)
+    assert compiler_works("method.compile=false")
+    shown: list[str] = []
+    handler = logging.Handler()
+    monkeypatch.setattr(handler, "emit", lambda record: shown.append(record.getMessage()))
+    logger = logging.getLogger("torch.utils.cpp_extension")
+    logger.addHandler(handler)
+    try:
+        logger.warning("No CUDA runtime is found, using CUDA_HOME='%s'", "/usr/local")
+        logger.warning("The detected CUDA version mismatches")
+    finally:
+        logger.removeHandler(handler)
+    assert shown == ["The detected CUDA version mismatches"]
+
+
 @pytest.fixture
 def _slow_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that takes a tenth of a second and changes nothing."""

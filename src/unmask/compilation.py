@@ -124,7 +124,13 @@ def compiler_works(without: str) -> bool:
     # The package sets up its own distutils on import, which must come before anything imports the standard one.
     import setuptools  # noqa: F401
 
+    logging.getLogger("torch.utils.cpp_extension").addFilter(_is_news)
     return True
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a line of the compiler's is worth showing: that a machine without a GPU has none is not."""
+    return not record.getMessage().startswith("No CUDA runtime is found")
 
 
 def _or_eager(graph: torch.fx.GraphModule, inputs: list[torch.Tensor], **options: Any) -> Callable[..., Any]:

@@ -26,7 +26,8 @@ def faces() -> Faces:
 def test_at_least_48_pairs_in_the_layout_of_ffhq_and_maskedface_net(faces: Faces) -> None:
     assert len(faces) >= 48
     for id in faces.ids:
-        folder = f"{int(id) // 1000 * 1000:05d}"
+        assert id.startswith("synthetic-"), "FFHQ has the plain numbers"
+        folder = f"{int(id.removeprefix('synthetic-')) // 1000 * 1000:05d}"
         assert (SAMPLE / "ffhq" / folder / f"{id}.jpg").is_file()
         assert (SAMPLE / "cmfd" / folder / f"{id}_Mask.jpg").is_file()
         assert (SAMPLE / "occlusion" / folder / f"{id}.png").is_file()

@@ -193,7 +193,7 @@ def test_pictures_of_a_version_with_fewer_metrics_stay_finished(tmp_path: Path) 
         go(Recorder(stop_at="00003"), tmp_path)
     kept = [{k: v for k, v in row.items() if k not in EXPRESSION_NAMES} for row in rows(tmp_path)]
     for row in kept:
-        row["reasons"] = json.dumps({k: v for k, v in json.loads(row["reasons"]).items() if k in row})
+        row["reasons"] = json.dumps({k: v for k, v in json.loads(row["reasons"] or "{}").items() if k in row})
     with (tmp_path / "metrics.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(kept[0]))
         writer.writeheader()
@@ -308,7 +308,7 @@ def test_doubts_about_occlusions_are_reported_and_survive_an_interruption(
     assert summary["warnings"] == [{"id": doubt.id, "reason": doubt.reason} for doubt in doubts]
     assert summary["n"] == 5
     assert EvaluationResult.from_json(summary).doubts == doubts
-    assert [json.loads(row["reasons"]).get("occlusion") for row in rows(tmp_path)] == [
+    assert [json.loads(row["reasons"] or "{}").get("occlusion") for row in rows(tmp_path)] == [
         None, "Too small.", None, None, "No mask.",
     ]  # fmt: skip
 

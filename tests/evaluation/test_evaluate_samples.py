@@ -165,7 +165,9 @@ def test_pictures_of_a_version_with_one_answer_stay_finished(tmp_path: Path) -> 
     with (tmp_path / "metrics.csv").open(newline="") as file:
         kept = [{key: cell for key, cell in row.items() if key not in SAMPLE_NAMES} for row in csv.DictReader(file)]
     for row in kept:
-        row["reasons"] = json.dumps({name: why for name, why in json.loads(row["reasons"]).items() if name in row})
+        row["reasons"] = json.dumps(
+            {name: why for name, why in json.loads(row["reasons"] or "{}").items() if name in row}
+        )
     with (tmp_path / "metrics.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(kept[0]))
         writer.writeheader()

@@ -122,7 +122,7 @@ def test_options_and_monitor_choose() -> None:
 
 @pytest.mark.weights
 def test_a_face_agrees_with_itself_and_nearly_with_its_jpeg_but_not_with_a_graver_one() -> None:
-    laughing, grave = (load_image(SAMPLE / f"{id}.jpg") for id in ("00000", "00022"))
+    laughing, grave = (load_image(SAMPLE / f"synthetic-{id}.jpg") for id in ("00000", "00022"))
     assert numbers(face_metrics(laughing, laughing, FaceMetrics())) == [0.0, 0.0, 0.0]
 
     file = io.BytesIO()
@@ -141,7 +141,7 @@ def test_a_face_agrees_with_itself_and_nearly_with_its_jpeg_but_not_with_a_grave
 
 @pytest.mark.weights
 def test_numbers_do_not_depend_on_the_size_of_the_picture() -> None:
-    picture, other = (load_image(SAMPLE / f"{id}.jpg") for id in ("00000", "00022"))
+    picture, other = (load_image(SAMPLE / f"synthetic-{id}.jpg") for id in ("00000", "00022"))
     small = numbers(face_metrics(other, picture, FaceMetrics(identity=False)))
     twice = [torch.nn.functional.interpolate(one[None], scale_factor=2, mode="bicubic")[0] for one in (other, picture)]
     large = numbers(face_metrics(twice[0], twice[1], FaceMetrics(identity=False)))

@@ -81,7 +81,7 @@ def test_an_unsure_network_and_a_missing_face_are_doubts() -> None:
 @pytest.mark.weights
 def test_the_samples_face_masks_lie_there() -> None:
     finder = pickle.loads(pickle.dumps(LandmarkOcclusion()))
-    for id in ("00000", "00005", "00009"):
+    for id in ("synthetic-00000", "synthetic-00005", "synthetic-00009"):
         found = finder.find(id, load_image(SAMPLE / "cmfd" / "00000" / f"{id}_Mask.jpg"), None)
         painted = load_painted(SAMPLE / "occlusion" / "00000" / f"{id}.png", SIZE)
         assert found.doubt is None

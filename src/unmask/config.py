@@ -61,9 +61,9 @@ class DataConfig(Settings, group="data"):
     masked_dir: str | None = option(None, path=Place.below_root)
     """Folder of masked pictures (CMFD), absolute or below `root`; null tries the usual names (cmfd, ...)."""
     resolution: int = option(256, minimum=16, maximum=4096)
-    """Height and width the pictures are brought to, in pixels. stylegan_proj takes what its generator does:
-    MobileStyleGAN 128, 256 and 1024, StyleGAN2 its checkpoint's size and halves of it. pix2pix and cyclegan take multiples
-    of their networks' stride; copy and inpaint take any."""
+    """Height and width to which pictures are resized, in pixels. stylegan_proj takes what its generator does:
+    MobileStyleGAN 128, 256 and 1024, StyleGAN2 its checkpoint's size and whole fractions of it. pix2pix and cyclegan
+    take multiples of their networks' stride; copy and inpaint take any."""
     limit: int | None = option(None, minimum=1, column=True)
     """Use only the first `limit` ids (in ascending order, after the split)."""
     ids: list[str] | None = None

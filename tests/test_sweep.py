@@ -109,7 +109,7 @@ def test_sweeps_share_a_name_exactly_when_they_ask_for_the_same() -> None:
     values = compose("run", ["experiment=study/lambda_sweep"], return_hydra_config=True).hydra.sweeper.params
     assert "0.8" in values["method.lambda_perceptual"].split(",")
     base = name("experiment=study/lambda_sweep")
-    assert base.startswith("study_lambda_sweep_lambda-")
+    assert base.startswith("study_lambda_sweep-")
     assert name("experiment=study/lambda_sweep", "device=cpu", "data.num_workers=2", "progress=false") == base
     assert name("experiment=study/lambda_sweep", "seed=1") != base
     assert name("experiment=study/lambda_sweep", "hydra.sweeper.params={method.lambda_perceptual:'1,2'}") != base

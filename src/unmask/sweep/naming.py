@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from unmask.config_dir import sample_root
 from unmask.fingerprint import config_hash
-from unmask.labels import NAMED, run_label, settings_label, short_keys, shorten
+from unmask.labels import NAMED, run_label, settings_label, shorten
 
 BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 """Hydra's own sweeper, which runs every combination."""
@@ -39,9 +39,9 @@ def run_name(config: DictConfig) -> str:
 
 
 def sweep_name(config: DictConfig) -> str:
-    """``METHOD_KEYS-HASH``; the hash covers what is swept and everything else that influences the results.
+    """``METHOD-HASH``; the hash covers what is swept and everything else that influences the results.
 
-    It is short, so that TensorBoard's list of runs has room for the job's name behind it.
+    It is short, so that TensorBoard's list of runs, some 36 characters wide, has room for the job's name behind it.
     """
     keys = list(dict.fromkeys(key for key, _ in sweep_overrides(config)))
     asked: dict[str, Any] = {"base": config_hash(config, resolve=False), "swept": sorted(sweep_overrides(config))}
@@ -49,9 +49,8 @@ def sweep_name(config: DictConfig) -> str:
         asked["sweeper"] = OmegaConf.to_container(config.hydra.sweeper, resolve=False, enum_to_str=True)
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:6]
     swept_names = [key for key in keys if key in NAMED]
-    options = short_keys([key for key in keys if key not in NAMED]).values()
     label = "methods" if "method" in swept_names else "experiments" if swept_names else _label(config)
-    return f"{shorten('_'.join([label, ','.join(options)]).strip('_'))}-{digest}"
+    return f"{label}-{digest}"
 
 
 def job_name(fixed: Sequence[str], config: DictConfig) -> str:

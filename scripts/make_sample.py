@@ -2,7 +2,7 @@
 
     python scripts/make_sample.py
 
-Seeds are taken in ascending order and the seed is the picture's id. A seed is dropped only if its landmarks
+Seeds are taken in ascending order, and the id is `synthetic-` and the seed. A seed is dropped only if its landmarks
 are not those of an aligned face, as told by `implausible`; no method ever sees the pictures before they are
 chosen. The layout is that of FFHQ and MaskedFace-Net, so `data=sample` reads it as it reads the real ones.
 """
@@ -41,19 +41,18 @@ README = """# Sample
 | `cmfd/00000/synthetic-NNNNN_Mask.jpg` | the same face with a drawn surgical mask |
 | `occlusion/00000/synthetic-NNNNN.png` | 8-bit, 255 where cloth or ear loops hide the face, 0 elsewhere |
 
-Made by `python scripts/make_sample.py`: w = mean + {psi} (map(z) - mean) with z from the seed that is also
-the id, rendered at 1024 x 1024 by MobileStyleGAN, mask drawn by `unmask.data.facemask` at that size, scaled
-to {size} with Lanczos, JPEG quality {quality}. Seeds without the landmarks of an aligned face were dropped:
-{dropped}.
+Made by `python scripts/make_sample.py`: w = mean + {psi} (map(z) - mean), with z from the seed that is the number in
+the id, rendered at 1024 x 1024 by MobileStyleGAN. The mask is drawn at that size by `unmask.data.facemask`; then
+everything is scaled to {size} with Lanczos and saved as JPEG with quality {quality}. Seeds that gave no aligned face
+were dropped: {dropped}.
 
-The faces come from the very generator that the projection inverts, so results on them show that the program
-works and say nothing about real photographs.
+The faces come from the very generator that the projection inverts. Results on them show that the program works, and say
+nothing about real photographs.
 
 ## Licence
 
-The masks, maps and scripts are under the project's licence. The faces were rendered with weights distilled
-from NVIDIA's StyleGAN2 for FFHQ (see the README's table of weights): use them for non-commercial research
-only.
+The masks, maps and scripts are under the project's licence. The faces were rendered with weights distilled from
+NVIDIA's StyleGAN2 for FFHQ ([weights and licences](../../docs/weights.md)): use them for non-commercial research only.
 """
 
 

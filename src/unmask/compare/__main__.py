@@ -161,8 +161,9 @@ def parse(arguments: Sequence[str] | None) -> Options:
         prog="python -m unmask.compare", description="Compare finished runs on the same pictures."
     )
     parser.add_argument(
-        "runs", nargs="*", metavar="RUN_DIR", help=f"run directories, folders of them, or globs (default: {OUTPUTS}/)"
-    )
+        "runs", nargs="*", metavar="RUN_DIR",
+        help=f"run directories, folders of them, or globs; default: below {OUTPUTS}/ as many as can be compared",
+    )  # fmt: skip
     parser.add_argument(
         "--out", type=Path, default=OUTPUTS / "compare", metavar="DIR", help="where to write (default: %(default)s)"
     )

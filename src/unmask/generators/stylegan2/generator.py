@@ -50,7 +50,7 @@ class StyleGAN2(Generator):
         if resolution > settings.resolution or settings.resolution % resolution:
             raise UnmaskError(
                 f"data.resolution={resolution}: the generator's pictures have {settings.resolution} pixels; "
-                "choose that, or a half or a quarter of it."
+                "choose that, or a half, a quarter and so on of it."
             )
         if (class_index is None) != (settings.c_dim == 0) or not 0 <= (class_index or 0) < max(1, settings.c_dim):
             known = f"knows classes 0 to {settings.c_dim - 1}" if settings.c_dim else "is unconditional; leave it null"

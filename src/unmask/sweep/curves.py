@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unmask.files import atomic_path
+from unmask.sweep.figure import panels
 from unmask.sweep.jobs import Job, number
 from unmask.sweep.summary import metric_names, smaller_is_better
 
@@ -23,51 +23,46 @@ def draw_curves(jobs: list[Job], keys: list[str], path: Path) -> None:
     The numeric key with the most values becomes the axis, every combination of the other keys a line. Without
     a numeric key each job is a point on a labelled axis.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure  # not pyplot: no global state, no window system
-
-    names = [name for name in metric_names(jobs) if informative(name, jobs)]
-    if not names:
-        names = metric_names(jobs)[:1]
+    names = drawn_metrics(jobs)
     axis_key = _axis_key(jobs, keys)
     lines = _lines(jobs, keys, axis_key)
-    columns = min(3, len(names))
-    rows = -(-len(names) // columns)
-    figure = Figure(figsize=(4.2 * columns, 3.2 * rows + 0.4), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for name, panel in zip(names, panels, strict=False):
-        for index, (label, members) in enumerate(lines.items()):
-            points = [(x, job.metrics[name]) for x, job in members if name in job.metrics]
-            if not points:
-                continue
-            x = [point[0] for point in points]
-            means = [metric.mean for _, metric in points]
-            # Up to rounding, an interval holds its mean; matplotlib refuses the -1e-17 that rounding leaves.
-            below = [max(0.0, metric.mean - metric.low) for _, metric in points]
-            above = [max(0.0, metric.high - metric.mean) for _, metric in points]
-            style = "o-" if axis_key else "o"
-            look = {"fmt": style, "color": f"C{index}", "capsize": 3, "markersize": 4}
-            panel.errorbar(x, means, yerr=[below, above], label=label or None, **look)
-        panel.set_title(f"{name} ({direction(name)})", fontsize=10)
-        panel.grid(alpha=0.3)
-        if axis_key:
-            numeric_axis(panel, axis_key, sorted({x for members in lines.values() for x, _ in members}))
-        else:
-            labels = [_label(job, keys) or job.name for job in jobs]
-            panel.set_xticks(range(len(jobs)), labels, rotation=30, ha="right", fontsize=8)
-    for panel in panels[len(names) :]:
-        panel.set_visible(False)
-    if len(lines) > 1:
-        handles = {
-            label: handle for panel in panels for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
-        }
-        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3, fontsize=8)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=130)
+    with panels(path, len(names)) as (figure, drawn):
+        for name, panel in zip(names, drawn, strict=True):
+            for index, (label, members) in enumerate(lines.items()):
+                points = [(x, job.metrics[name]) for x, job in members if name in job.metrics]
+                if not points:
+                    continue
+                x = [point[0] for point in points]
+                means = [metric.mean for _, metric in points]
+                # Up to rounding, an interval holds its mean; matplotlib refuses the -1e-17 that rounding leaves.
+                below = [max(0.0, metric.mean - metric.low) for _, metric in points]
+                above = [max(0.0, metric.high - metric.mean) for _, metric in points]
+                style = "o-" if axis_key else "o"
+                look = {"fmt": style, "color": f"C{index}", "capsize": 3, "markersize": 4}
+                panel.errorbar(x, means, yerr=[below, above], label=label or None, **look)
+            panel.set_title(f"{name} ({direction(name)})", fontsize=10)
+            panel.grid(alpha=0.3)
+            if axis_key:
+                numeric_axis(panel, axis_key, sorted({x for members in lines.values() for x, _ in members}))
+            else:
+                labels = [_label(job, keys) or job.name for job in jobs]
+                panel.set_xticks(range(len(jobs)), labels, rotation=30, ha="right", fontsize=8)
+        if len(lines) > 1:
+            handles = {
+                label: handle
+                for panel in drawn
+                for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
+            }
+            figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3, fontsize=8)
 
 
-def informative(name: str, jobs: Sequence[Job]) -> bool:
+def drawn_metrics(jobs: Sequence[Job]) -> list[str]:
+    """The metrics that a picture of the jobs shows: those that tell them apart; where none does, the first."""
+    names = metric_names(list(jobs))
+    return [name for name in names if _informative(name, jobs)] or names[:1]
+
+
+def _informative(name: str, jobs: Sequence[Job]) -> bool:
     """Not absent everywhere, and not the same number everywhere."""
     values = [job.metrics[name] for job in jobs if name in job.metrics]
     return any(value.low < value.high for value in values) or len({value.mean for value in values}) > 1

@@ -94,6 +94,21 @@ def succeed(answer: Answer) -> str:
 
 
 @pytest.fixture
+def hydra_ready() -> Iterator[None]:
+    """Configurations can be composed, with every schema and resolver."""
+    from hydra import initialize_config_dir
+
+    from unmask.config import register
+    from unmask.config_dir import config_dir
+    from unmask.sweep.naming import register_resolvers
+
+    register()
+    register_resolvers()
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        yield
+
+
+@pytest.fixture
 def one_thread() -> Iterator[None]:
     """Sums of floats in the order in which a process started with OMP_NUM_THREADS=1 takes them."""
     import torch

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from hydra.errors import ConfigCompositionException, HydraException
 from hydra.utils import get_class
 from omegaconf import OmegaConf
 
-from unmask.config import PixelLoss, RunConfig, register
+from unmask.config import PixelLoss, RunConfig
 from unmask.config_dir import config_dir, sample_root
 from unmask.fingerprint import config_hash
 from unmask.methods.base import Method
 from unmask.run import typed, with_absolute_paths
-from unmask.sweep.naming import register_resolvers
 
 OPTIONS = sorted(
     path.relative_to(config_dir()).with_suffix("")
@@ -25,12 +23,7 @@ OPTIONS = sorted(
 )
 
 
-@pytest.fixture(autouse=True)
-def _hydra() -> Iterator[None]:
-    register()
-    register_resolvers()
-    with initialize_config_dir(str(config_dir()), version_base="1.3"):
-        yield
+pytestmark = pytest.mark.usefixtures("hydra_ready")
 
 
 def settings(*overrides: str) -> RunConfig:

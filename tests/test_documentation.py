@@ -5,21 +5,18 @@ from __future__ import annotations
 import re
 import shlex
 import string
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
 
 from unmask import convert
 from unmask.compare.__main__ import parse as parse_compare
-from unmask.config import register
 from unmask.config_dir import config_dir
 from unmask.run import typed
 from unmask.shell import check_overrides
-from unmask.sweep.naming import register_resolvers
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md"), ROOT / "data/sample/README.md"])
@@ -28,12 +25,7 @@ TABLED = ("method", "experiment", "data", "occlusion", "generator")
 """The groups that the help lists; nobody chooses among the others."""
 
 
-@pytest.fixture(autouse=True)
-def _hydra() -> Iterator[None]:
-    register()
-    register_resolvers()
-    with initialize_config_dir(str(config_dir()), version_base="1.3"):
-        yield
+pytestmark = pytest.mark.usefixtures("hydra_ready")
 
 
 def help_text() -> str:

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from matplotlib.axes import Axes
 from omegaconf import OmegaConf
 from PIL import Image
 
 from conftest import QUICK, Cli, write_pair_tree
-from unmask.config import register
-from unmask.config_dir import config_dir
 from unmask.errors import UnmaskError
 from unmask.sweep import summarise
 from unmask.sweep.jobs import objective_of, read_jobs, record_death
-from unmask.sweep.naming import is_grid, job_name, register_resolvers, run_name, sweep_name
+from unmask.sweep.naming import is_grid, job_name, run_name, sweep_name
 from unmask.sweep.search import Search, search_of
 
 PROBE = ("method=inpaint", "method._target_=probe_method.Probe")
@@ -89,14 +87,6 @@ def test_a_sweep_can_have_a_directory_of_its_own(
     assert answer.code == 0, answer.err
     assert [row["method.radius"] for row in rows(tmp_path / "mine")] == ["1", "2"]
     assert (tmp_path / "mine" / "radius=2" / "metrics.json").is_file()
-
-
-@pytest.fixture
-def hydra_ready() -> Iterator[None]:
-    register()
-    register_resolvers()
-    with initialize_config_dir(str(config_dir()), version_base="1.3"):
-        yield
 
 
 @pytest.mark.usefixtures("hydra_ready")

@@ -44,7 +44,7 @@ def settings_label(overrides: Sequence[str]) -> str:
 
 
 def short_keys(keys: Sequence[str]) -> dict[str, str]:
-    """Dotted key -> its short name among `keys`: the option's own, or the last part; two parts where two are alike."""
+    """Dotted key -> its short name among `keys`: the option's own, or the last part; whole where two are alike."""
     distinct = list(dict.fromkeys(keys))
     last = {key: option_facts().get(key, Facts()).short or key.rpartition(".")[2] for key in distinct}
     count = Counter(last.values())

@@ -39,11 +39,13 @@ def label_runs(runs: Sequence[FinishedRun]) -> Labels:
     """Experiment or method, then every influential setting in which runs of that name differ, and those in which all
     runs differ that have nothing to do with a method; then, where nothing differs, the directory."""
     bases = _bases(runs)
-    differing = [_differing_keys(runs, bases, index) for index in range(len(runs))]
+    settings = [_settings(run) for run in runs]  # once each: a configuration of a hundred keys is slow to read
     names, footnotes = [], []
-    for run, base, keys in zip(runs, bases, differing, strict=True):
+    for own, base in zip(settings, bases, strict=True):
+        alike = [one for one, other in zip(settings, bases, strict=True) if other == base]
+        keys = _differing_keys(own, alike, settings)
         short = short_keys(keys)
-        said = ", ".join(f"{short[key]}={_shown(run, key)}" for key in keys)
+        said = ", ".join(f"{short[key]}={_shown(_value(own, key))}" for key in keys)
         if len(base) + 1 + len(said) > LONG and said:
             footnotes.append(said)
             said = f"[{len(footnotes)}]"
@@ -53,32 +55,32 @@ def label_runs(runs: Sequence[FinishedRun]) -> Labels:
 
 def _bases(runs: Sequence[FinishedRun]) -> list[str]:
     """Experiment or method; both where an experiment was run with several methods."""
-    methods = defaultdict(set)
-    for run in runs:
-        methods[run.config.get("experiment")].add(run.result.run.method)
-    found = []
-    for run in runs:
-        experiment, method = run.config.get("experiment"), run.result.run.method
-        one = experiment is not None and len(methods[experiment]) == 1
-        found.append(str(experiment) if one else method if experiment is None else f"{experiment} {method}")
-    return found
+    named = [(run.config.get("experiment"), run.result.run.method) for run in runs]
+    several = {one for one, method in named for other, theirs in named if one == other and method != theirs}
+    return [
+        method if experiment is None else f"{experiment} {method}" if experiment in several else str(experiment)
+        for experiment, method in named
+    ]
 
 
-def _differing_keys(runs: Sequence[FinishedRun], bases: Sequence[str], index: int) -> list[str]:
-    """The keys that the label of run `index` names, in the order of its configuration."""
-    own = _settings(runs[index])
-    alike = [_settings(run) for run, base in zip(runs, bases, strict=True) if base == bases[index]]
-    everybody = [_settings(run) for run in runs]
+def _differing_keys(
+    own: dict[str, Any], alike: Sequence[dict[str, Any]], everybody: Sequence[dict[str, Any]]
+) -> list[str]:
+    """The keys that the label of a run with settings `own` names, in their order.
+
+    Args:
+        alike: the settings of the runs with the same first part of their labels, `own` among them.
+        everybody: those of all runs.
+    """
 
     def differs(key: str, among: Sequence[dict[str, Any]]) -> bool:
-        return len({str(one.get(key, _before(key))) for one in among}) > 1
+        return len({str(_value(one, key)) for one in among}) > 1
 
     keys = dict.fromkeys(key for one in alike for key in one)
     return [
         key
         for key in keys
-        if (key in own or _before(key) is not ABSENT)
-        and (differs(key, alike) or (_shared(key) and differs(key, everybody)))
+        if _value(own, key) is not ABSENT and (differs(key, alike) or (_shared(key) and differs(key, everybody)))
     ]
 
 
@@ -95,14 +97,13 @@ def _settings(run: FinishedRun) -> dict[str, Any]:
     return {key: value for key, value in found.items() if key.partition(".")[0] not in ignored and key not in NAMES}
 
 
-def _shown(run: FinishedRun, key: str) -> str:
-    value = _settings(run).get(key, _before(key))
+def _value(settings: dict[str, Any], key: str) -> Any:
+    """Of a run of a version without the option what it did, which fingerprints leave out."""
+    return settings.get(key, option_facts().get(key, Facts()).before)
+
+
+def _shown(value: Any) -> str:
     return short_number(str(value)) if isinstance(value, float) else str(value)
-
-
-def _before(key: str) -> Any:
-    """What a run of a version without the option did; fingerprints leave that value out."""
-    return option_facts().get(key, Facts()).before
 
 
 def _told_apart(runs: Sequence[FinishedRun], names: Sequence[str]) -> tuple[str, ...]:

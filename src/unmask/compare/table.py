@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from unmask.compare.comparison import Comparison, Entry
+from unmask.compare.comparison import Comparison, Entry, Row
 from unmask.evaluation.markdown import markdown_header, markdown_row
 from unmask.evaluation.metrics import EXPRESSION_NAMES
 from unmask.evaluation.report import ABSENT_NUMBER, DIGITS, format_interval, format_number, metric_label, shown_names
@@ -34,8 +34,7 @@ def markdown(comparison: Comparison, notes: Sequence[str], picture: str) -> str:
     for row in comparison.rows:
         cells = [_markdown_cell(name, row.entries[name]) for name in shown]
         costs = [format_number(row.seconds, 2), format_number(row.run.result.peak_memory_mb, 0)]
-        name = f"{row.name}{FLOOR if row.floor else ''}"
-        lines.append(markdown_row([name, str(len(comparison.ids)), *cells, *costs]))
+        lines.append(markdown_row([_name(row), str(len(comparison.ids)), *cells, *costs]))
     lines += ["", " ".join(caption(comparison)), ""]
     lines += [f"- {note}" for note in notes] + [""] * bool(notes)
     lines += [f"![The compared pictures, a run per column]({picture})", ""]
@@ -67,7 +66,7 @@ def terminal_table(comparison: Comparison, width: int = 80) -> Table:
         )
     for row in comparison.rows:
         cells = [_terminal_cell(name, row.entries[name]) for name in shown]
-        table.add_row(Text(f"{row.name}{FLOOR if row.floor else ''}"), *cells)
+        table.add_row(Text(_name(row)), *cells)
     return table
 
 
@@ -94,23 +93,28 @@ def caption(comparison: Comparison) -> list[str]:
 
 
 def _about_floors(comparison: Comparison) -> list[str]:
+    said = []
     floors = [row.name for row in comparison.rows if row.floor]
+    if floors:
+        said.append(
+            f"Floors ({', '.join(floors)}) are there to be beaten, and never the best: "
+            "identity rewards leaving the mouth out."
+        )
     copied = [row for row in comparison.rows if row.run.result.run.method == "copy"]
-    said = [
-        f"Floors ({', '.join(floors)}) are there to be beaten, and never the best: "
-        "identity rewards leaving the mouth out."
-    ]
     numbers = ", ".join(
         f"{name.partition('/')[2]} {format_number(mean, DIGITS[name])}"
         for name in EXPRESSION_NAMES
         if copied and (mean := copied[0].entries[name].summary.mean) is not None
     )
-    against = (
-        f"Read expression against copy, which shows the mask: {numbers}."
-        if numbers
-        else "Read expression against a run of method=copy, which shows the mask; there is none here."
-    )
-    return [*(said if floors else []), against]
+    if numbers:
+        said.append(f"Read expression against copy, which shows the mask: {numbers}.")
+    else:
+        said.append("Read expression against a run of method=copy, which shows the mask; there is none here.")
+    return said
+
+
+def _name(row: Row) -> str:
+    return f"{row.name}{FLOOR if row.floor else ''}"
 
 
 def _title(name: str) -> str:

@@ -48,6 +48,9 @@ class Frames:
         return taken in {round(index * total / (FRAMES - 1)) for index in range(FRAMES - 1)}
 
 
+NO_FRAMES = Frames(0)
+
+
 @final
 class EmergingPictures:
     """Writes the frames of the first `FOLLOWED` pictures that it is shown, and gathers their curves."""

@@ -10,11 +10,10 @@ from dataclasses import replace
 from typing import Protocol, final
 
 import torch
-from torch import Tensor
 
 from unmask.compilation import CLOCK, COMPILING
 from unmask.config import EvaluationConfig, OcclusionConfig
-from unmask.evaluation.emerging import EmergingPictures, Frames
+from unmask.evaluation.emerging import NO_FRAMES, EmergingPictures, Frames
 from unmask.evaluation.finish import finish
 from unmask.evaluation.metrics import FaceMetrics
 from unmask.evaluation.outputs import RunOutputs
@@ -67,9 +66,10 @@ class Share:
         self._on_note = on_note
         self._records: list[PictureRecord] = []
         self._failures: list[Failure] = []
-        self._compiling = 0.0
+        self._compiled_before = CLOCK.seconds
         self._trained_steps = trained_steps
-        self._emerging = EmergingPictures(run_log, occlusion, Frames.of(config)) if processes.first else None
+        frames = Frames.of(config) if processes.first else NO_FRAMES
+        self._emerging = EmergingPictures(run_log, occlusion, frames)
         self._watcher = StepWatcher(run_log, curves=config.grid_rows, emerging=self._emerging, on_note=self._note)
 
     @property
@@ -81,7 +81,7 @@ class Share:
             self._batches.undecodable,
             self._watcher.curves,
             peak_memory_mb(self._processes.device),
-            self._compiling,
+            CLOCK.seconds - self._compiled_before,
             self._trained_steps + self._watcher.most_steps,
         )
 
@@ -93,13 +93,10 @@ class Share:
     def _work(self) -> None:
         for faces in self._batches:
             self._processes.heed()
-            if self._emerging is not None:
-                self._emerging.begin(faces)
-            compiled = CLOCK.seconds
+            self._emerging.begin(faces)
             reconstruction, seconds = _timed(
                 self._unmask, faces.to(self._processes.device), self._watcher, self._processes.device
             )
-            self._compiling += CLOCK.seconds - compiled
             self._failures += reconstruction.failures
             for one, made in _pair(faces, reconstruction, self._failures):
                 finished = finish(made, one, self._occlusion, FaceMetrics.of(self._config))
@@ -112,14 +109,11 @@ class Share:
                 )
                 self._outputs.write_picture(made, finished, record)
                 self._records.append(record)
-                self._show_end(record.id, made.raw[0], finished.composite)
+                if self._emerging.follows(record.id):
+                    steps = self._trained_steps + self._watcher.steps_of(record.id)
+                    self._emerging.show_end(record.id, made.raw[0], finished.composite, steps)
             self._processes.advance(len(faces))
             self._on_note("")
-
-    def _show_end(self, id: str, raw: Tensor, composite: Tensor) -> None:
-        """The last frame: what the run leaves."""
-        if self._emerging is not None and self._emerging.follows(id):
-            self._emerging.show_end(id, raw, composite, self._trained_steps + self._watcher.steps_of(id))
 
     def _note(self, note: str) -> None:
         self._processes.heed()

@@ -41,9 +41,9 @@ class StepWatcher:
     """
 
     def __init__(
-        self, run_log: RunLog, *, curves: int, emerging: EmergingPictures | None, on_note: Callable[[str], None]
+        self, run_log: RunLog, *, curves: int, emerging: EmergingPictures, on_note: Callable[[str], None]
     ) -> None:
-        """`on_note` is told in words where the method is; `emerging` None shows no frames."""
+        """`on_note` is told in words where the method is."""
         self.seconds = 0.0
         self._run_log = run_log
         self._curves = curves
@@ -73,7 +73,7 @@ class StepWatcher:
     @property
     def curves(self) -> Curves:
         """The losses of all pictures so far, and the metrics of those that emerge."""
-        return self._sums if self._emerging is None else {**self._sums, **self._emerging.curves}
+        return {**self._sums, **self._emerging.curves}
 
     def _log(self, report: Step) -> None:
         for name, values in report.losses.items():
@@ -82,12 +82,11 @@ class StepWatcher:
                 self._log_loss(name, id, value, report.taken - 1)
         self._totals |= dict.fromkeys(report.ids, report.total)
         emerging = self._emerging
-        if emerging is None or not emerging.frames.due(report.taken, report.total):
+        if not emerging.frames.due(report.taken, report.total) or not any(map(emerging.follows, report.ids)):
             return
-        if any(emerging.follows(id) for id in report.ids):
-            for id, picture in zip(report.ids, report.render(), strict=True):
-                if emerging.follows(id):
-                    emerging.show(id, picture, report.taken, report.total)
+        for id, picture in zip(report.ids, report.render(), strict=True):
+            if emerging.follows(id):
+                emerging.show(id, picture, report.taken, report.total)
 
     def _log_loss(self, name: str, id: str, value: float, step: int) -> None:
         tag = f"objective/{name}"

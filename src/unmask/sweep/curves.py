@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unmask.sweep.figure import panels
 from unmask.sweep.jobs import Job, number
@@ -38,7 +38,7 @@ def draw_curves(jobs: list[Job], keys: list[str], path: Path) -> None:
                 below = [max(0.0, metric.mean - metric.low) for _, metric in points]
                 above = [max(0.0, metric.high - metric.mean) for _, metric in points]
                 style = "o-" if axis_key else "o"
-                look = {"fmt": style, "color": f"C{index}", "capsize": 3, "markersize": 4}
+                look: dict[str, Any] = {"fmt": style, "color": f"C{index}", "capsize": 3, "markersize": 4}
                 panel.errorbar(x, means, yerr=[below, above], label=label or None, **look)
             panel.set_title(f"{name} ({direction(name)})", fontsize=10)
             panel.grid(alpha=0.3)

@@ -27,7 +27,7 @@ def draw_history(jobs: Sequence[Job], search: Search, keys: Sequence[str], path:
         history.set_xlabel("trial")
         history.set_ylabel(f"{search.objective} ({direction(search.objective)})")
         history.legend(fontsize=8)
-        history.xaxis.get_major_locator().set_params(integer=True)
+        history.locator_params(axis="x", integer=True)
         for key, panel in zip(axes, others, strict=True):
             x = {job.name: float(job.values[key]) for job in trials if key in job.values}
             shown = [job for job in trials if job.name in x]

@@ -43,14 +43,13 @@ def sweep_name(config: DictConfig) -> str:
 
     It is short, so that TensorBoard's list of runs, some 36 characters wide, has room for the job's name behind it.
     """
-    keys = list(dict.fromkeys(key for key, _ in sweep_overrides(config)))
     asked: dict[str, Any] = {"base": config_hash(config, resolve=False), "swept": sorted(sweep_overrides(config))}
     if not is_grid(config):
         asked["sweeper"] = OmegaConf.to_container(config.hydra.sweeper, resolve=False, enum_to_str=True)
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:6]
-    swept_names = [key for key in keys if key in NAMED]
-    label = "methods" if "method" in swept_names else "experiments" if swept_names else _label(config)
-    return f"{label}-{digest}"
+    keys = swept_keys(config)
+    swept_group = next((group for group in ("method", "experiment") if group in keys), None)
+    return f"{_label(config) if swept_group is None else f'{swept_group}s'}-{digest}"
 
 
 def job_name(fixed: Sequence[str], config: DictConfig) -> str:

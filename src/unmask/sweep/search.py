@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -78,7 +79,7 @@ def search_of(config: DictConfig) -> Search:
     wanted = MAXIMISES if HIGHER_IS_BETTER[objective] else MINIMISES
     for key, value in wanted.items():
         given = OmegaConf.select(config.hydra.sweeper, key)
-        plain = getattr(given, "name", given)  # Optuna's is an enum
+        plain = given.name if isinstance(given, Enum) else given
         if isinstance(plain, (str, bool)) and plain != value:
             better = "higher" if HIGHER_IS_BETTER[objective] else "lower"
             raise UnmaskError(

@@ -85,6 +85,16 @@ def test_the_study_s_weight_has_its_short_name_and_old_runs_their_value(tmp_path
     assert found == ("proj tune_steps=0", "proj tune_steps=20"), "0 is what versions without the option did"
 
 
+def test_a_trained_run_beside_a_checkpoint_says_no_more_than_that(tmp_path: Path) -> None:
+    training = {"training": {"lr": 0.1, "epochs": 3}, "data": {"root": "x"}}
+    found = names(
+        tmp_path,
+        ("a", "gan", {"method": {"checkpoint": None}} | training),
+        ("b", "gan", {"method": {"checkpoint": "pretrained"}} | training),
+    )
+    assert found == ("gan checkpoint=None", "gan checkpoint=pretrained")
+
+
 def test_long_labels_are_footnotes(tmp_path: Path) -> None:
     many = {f"option_number_{index}": index for index in range(6)}
     found = labels(tmp_path, ("a", "proj", method(**many)), ("b", "proj", method(**dict.fromkeys(many, 9))))

@@ -90,6 +90,22 @@ def no_number(path: Path) -> None:
     path.write_text(path.read_text().replace("0.5", "half"))
 
 
+def not_finite(path: Path) -> None:
+    path.write_text(path.read_text().replace("2.0", "nan", 1))
+
+
+def text_for_memory(path: Path) -> None:
+    path.write_text(path.read_text().replace("123.4", '"much"'))
+
+
+def text_for_a_group(path: Path) -> None:
+    path.write_text("method: {name: grey}\ndata: text\n")
+
+
+def refers_to_nothing(path: Path) -> None:
+    path.write_text(path.read_text().replace("nowhere", "${not.there}"))
+
+
 def other_type(path: Path) -> None:
     path.write_text("[]")
 
@@ -101,6 +117,10 @@ def other_type(path: Path) -> None:
         ("metrics.json", other_type),
         ("metrics.csv", last_row_lost),
         ("metrics.csv", no_number),
+        ("metrics.csv", not_finite),
+        ("metrics.json", text_for_memory),
+        ("config.yaml", text_for_a_group),
+        ("config.yaml", refers_to_nothing),
         ("metrics.csv", Path.unlink),
         ("config.yaml", other_type),
         ("config.yaml", Path.unlink),

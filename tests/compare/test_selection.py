@@ -110,3 +110,7 @@ def test_the_largest_set_that_can_be_compared(tmp_path: Path) -> None:
         ("f", "64 pixels, not 32"),
     ]
     assert [run.folder.name for run in largest_set(runs[2:])[0]] == ["c"], "more pictures, where sets are of one size"
+    empty = [one(name, 1, ids=[]) for name in ("x", "y", "z")]
+    chosen, aside = largest_set([*empty, *runs[:2]])
+    assert [run.folder.name for run in chosen] == ["a", "b"], "runs without a picture are not compared"
+    assert aside[0][1] == "0 pictures, 0 of them with ids among the 2"

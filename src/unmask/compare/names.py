@@ -74,7 +74,9 @@ def _differing_keys(
     """
 
     def differs(key: str, among: Sequence[dict[str, Any]]) -> bool:
-        return len({str(_value(one, key)) for one in among}) > 1
+        # A run that has no such option, as one that learns nothing has none of a training's, does not differ in it.
+        values = (_value(one, key) for one in among)
+        return len({str(value) for value in values if value is not ABSENT}) > 1
 
     keys = dict.fromkeys(key for one in alike for key in one)
     return [

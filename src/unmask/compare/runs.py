@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
@@ -20,6 +20,8 @@ from unmask.evaluation.summary import EvaluationResult
 
 OUTPUTS = Path("outputs")
 """Where runs are looked for when none is named, from the current directory."""
+GROUPS = ("method", "data", "occlusion")
+"""Groups of options that a comparison reads."""
 WAY_OUT = "Name other runs, or remove this directory and run it again."
 
 
@@ -119,9 +121,13 @@ def _read_records(path: Path, result: EvaluationResult) -> tuple[PictureRecord, 
 def _read_config(path: Path) -> DictConfig:
     try:
         config = OmegaConf.load(path)
+        if not isinstance(config, DictConfig):
+            raise UnmaskError(f"{path}: damaged (not a configuration). {WAY_OUT}")
+        OmegaConf.resolve(config)  # what refers to nothing is told here
+        groups = [group for group in GROUPS if not isinstance(config.get(group, {}), (Mapping, DictConfig))]
     except (OSError, UnicodeDecodeError, yaml.YAMLError, OmegaConfBaseException) as error:
         reason = " ".join(str(error).split())
         raise UnmaskError(f"{path}: missing or damaged ({reason}). {WAY_OUT}") from error
-    if not isinstance(config, DictConfig):
-        raise UnmaskError(f"{path}: damaged (not a configuration). {WAY_OUT}")
+    if groups:
+        raise UnmaskError(f"{path}: damaged ({', '.join(groups)}: not a group of options). {WAY_OUT}")
     return config

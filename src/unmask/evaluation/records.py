@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -111,14 +112,26 @@ def _with_later_columns(row: dict[str, str]) -> dict[str, str]:
 
 
 def record_from_row(row: Sequence[str]) -> PictureRecord:
-    """The inverse of `row_of`."""
+    """The inverse of `row_of`.
+
+    Raises:
+        ValueError: a cell does not hold what it should.
+    """
     cells = dict(zip(COLUMNS, row, strict=True))
     reasons = _everybody_s(cells) | (json.loads(cells["reasons"]) if cells["reasons"] else {})
     measurements = {
-        name: Measurement(float(cells[name])) if cells[name] else Measurement(None, reasons[name]) for name in ALL_NAMES
+        name: Measurement(_finite(cells[name])) if cells[name] else Measurement(None, reasons[name])
+        for name in ALL_NAMES
     }
     grown = int(reasons.get(GROWN, 0))
     return PictureRecord(cells["id"], float(cells["seconds"]), measurements, reasons.get(DOUBT), grown, cells["input"])
+
+
+def _finite(cell: str) -> float:
+    value = float(cell)
+    if not math.isfinite(value):
+        raise ValueError(f"{cell} is not a finite number")
+    return value
 
 
 def row_of(record: PictureRecord) -> list[str]:

@@ -110,6 +110,9 @@ class EvaluationResult:
         """The inverse of `to_json`; the run's settings are not in there and come back empty.
 
         Metrics that an older version did not know have no mean.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is of another shape.
         """
         later = dict.fromkeys(ALL_NAMES, MetricSummary(None, None, 0, ADDED_LATER))
         run = RunInfo(plain["method"], plain["seed"], plain["config_hash"], plain["resolution"], {})
@@ -117,8 +120,8 @@ class EvaluationResult:
             run,
             plain["status"] == "complete",
             plain["n"],
-            plain["seconds_per_image"],
-            plain["peak_memory_mb"],
+            _number(plain["seconds_per_image"]),
+            _number(plain["peak_memory_mb"]),
             later | {name: _metric_from_json(entry, plain["n"]) for name, entry in plain["metrics"].items()},
             tuple(Failure(failure["id"], failure["reason"]) for failure in plain["failures"]),
             tuple(Doubt(doubt["id"], doubt["reason"]) for doubt in plain.get("warnings", ())),
@@ -166,6 +169,12 @@ def summarise_metric(name: str, records: Sequence[PictureRecord], samples: int, 
         return MetricSummary(None, None, 0, reason)
     interval = mean_interval(values, samples=samples, seed=seed)
     return MetricSummary(interval.mean, (interval.low, interval.high), len(values), reason)
+
+
+def _number(value: Any) -> float | None:
+    if value is not None and not isinstance(value, (int, float)):
+        raise TypeError(f"{value!r} is not a number")
+    return value
 
 
 def _metric_json(summary: MetricSummary) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import subprocess
 import sys
@@ -24,6 +25,15 @@ def written_as(encoding: str, tmp_path: Path, *words: str) -> bytes:
             stream.write(each)
         stream.flush()
         return path.read_bytes()
+
+
+@pytest.fixture(autouse=True)
+def _as_a_program_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever test comes first: the way characters are spelt is made known then."""
+    monkeypatch.setattr(logging, "raiseExceptions", logging.raiseExceptions)
+    monkeypatch.setattr(sys, "stdout", sys.stdout)
+    monkeypatch.setattr(sys, "stderr", sys.stderr)
+    steady_streams()
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8", "utf-16"])

@@ -85,6 +85,18 @@ def test_without_names_the_largest_set_is_compared_whatever_lies_there(capfd: py
     assert all(f"outputs/{name} (metrics.json: damaged" in text for name in ("list", "text", "empty"))
 
 
+def test_without_names_what_cannot_be_shown_or_has_another_size_stands_aside(capfd: pytest.CaptureFixture[str]) -> None:
+    make_run(Path("outputs/a"), {"hole/psnr": [1.0, 3.0]})
+    make_run(Path("outputs/b"), {"hole/psnr": [2.0, 4.0, 5.0]}, method="inpaint")
+    make_run(Path("outputs/large"), {"hole/psnr": [2.0, 4.0]}, resolution=64)
+    gone = make_run(Path("outputs/gone"), {"hole/psnr": [2.0, 4.0]}) / "composite" / "00001.png"
+    gone.unlink()
+    assert main(["--common"]) == 0
+    text = Path("outputs/compare/compare.md").read_text()
+    assert "# Comparison of 2 runs" in text and "| grey | 2 |" in text
+    assert f"outputs/gone ({gone}: missing)" in text and "outputs/large (64 pixels, not 32)" in text
+
+
 def test_unfinished_runs(capfd: pytest.CaptureFixture[str]) -> None:
     make_run(Path("outputs/a"), {"hole/psnr": [1.0]})
     make_run(Path("outputs/b"), {"hole/psnr": [2.0]}, method="inpaint", complete=False)

@@ -66,6 +66,13 @@ def test_a_terminal_of_80_characters_shows_four_metrics_with_every_number_whole(
     assert "against copy" in text
 
 
+def test_the_metric_sorted_by_is_shown(found: Comparison) -> None:
+    console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
+    console.print(terminal_table(found, 80, "visible/max_abs_change"))
+    text = console.export_text()
+    assert "max_abs_change ↓" in text and "psnr ↑" in text and "mouth_open" not in text.split("Mean")[0]
+
+
 def test_a_wider_terminal_shows_more(found: Comparison) -> None:
     text = shown(found, 320)
     assert all(name.partition("/")[2] in text for name in NAMES)

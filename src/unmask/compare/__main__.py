@@ -81,7 +81,7 @@ def compare_runs(options: Options) -> None:
 
     write(options.out, comparison, picture, notes)
     console = get_console()
-    console.print(terminal_table(comparison, console.width))
+    console.print(terminal_table(comparison, console.width, options.sort))
     for line in (*notes, *(f"{options.out / name}" for name in ("compare.md", "compare.csv", "compare.png"))):
         console.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)
 
@@ -106,13 +106,14 @@ def select(options: Options) -> tuple[list[FinishedRun], list[str]]:
             aside.append(f"{folder} ({str(error).removeprefix(f'{folder}/').removesuffix(WAY_OUT).strip()})")
     finished = [run for run in runs if run.result.complete or options.incomplete]
     aside += [f"{run.folder} (not finished)" for run in runs if run not in finished]
+    whole = [run for run in finished if run.missing is None]
+    aside += [f"{run.folder} ({run.missing}: missing)" for run in finished if run not in whole]
     if not finished:
         refuse_incomplete(runs)
-        raise UnmaskError(f"No run below {OUTPUTS} can be read: {'; '.join(aside)}.")
-    chosen = finished
-    if not options.common:
-        chosen, others = largest_set(finished)
-        aside += [f"{run.folder} ({why})" for run, why in others]
+    if not whole:
+        raise UnmaskError(f"No run below {OUTPUTS} can be compared: {'; '.join(aside)}.")
+    chosen, others = largest_set(whole, common=options.common)
+    aside += [f"{run.folder} ({why})" for run, why in others]
     return chosen, [f"Left aside: {'; '.join(aside)}."] if aside else []
 
 

@@ -51,6 +51,11 @@ class FinishedRun:
         """Id -> what tells the picture from others, "" where its version did not say; ascending by id."""
         return {record.id: record.input for record in self.records}
 
+    @property
+    def missing(self) -> Path | None:
+        """The first composite that is not there any more; None where all are."""
+        return next((path for id in self.ids if not (path := self.composite(id)).is_file()), None)
+
     def composite(self, id: str) -> Path:
         """The file of a picture's composite."""
         return self.folder / "composite" / f"{id}.png"

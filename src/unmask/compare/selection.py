@@ -84,15 +84,20 @@ def refuse_other_pictures(runs: Sequence[FinishedRun], names: Sequence[str], ids
             )
 
 
-def largest_set(runs: Sequence[FinishedRun]) -> tuple[list[FinishedRun], list[tuple[FinishedRun, str]]]:
+def largest_set(
+    runs: Sequence[FinishedRun], *, common: bool = False
+) -> tuple[list[FinishedRun], list[tuple[FinishedRun, str]]]:
     """The runs that can be compared with one another, as many as possible, and the others with the reason.
 
     Runs belong together that have the same pictures, by content, at one resolution. Of sets of one size the one with
     more pictures is taken, then the one with the newest run. Runs without a single picture stand aside.
+
+    Args:
+        common: the resolution alone decides; see `ids_to_compare`.
     """
     sets: dict[object, list[FinishedRun]] = defaultdict(list)
     for run in [run for run in runs if run.ids] or runs:
-        sets[run.result.run.resolution, tuple(run.inputs.items())].append(run)
+        sets[run.result.run.resolution, None if common else tuple(run.inputs.items())].append(run)
     chosen = max(sets.values(), key=lambda one: (len(one), len(one[0].ids), max(map(_age, one))))
     return chosen, [(run, _why_not(run, chosen[0])) for run in runs if run not in chosen]
 

@@ -41,10 +41,10 @@ def markdown(comparison: Comparison, notes: Sequence[str], picture: str) -> str:
     return "\n".join(lines)
 
 
-def terminal_table(comparison: Comparison, width: int = 80) -> Table:
+def terminal_table(comparison: Comparison, width: int = 80, sort: str = MAIN[0]) -> Table:
     """Runs down, as many metrics across as the `width` of the terminal takes, four at 80 characters, for rich to print.
 
-    compare.md has all of them.
+    compare.md has all of them. The metric that the runs are sorted by is always there: it takes the last one's place.
     """
     table = Table(
         title=f"{len(comparison.ids)} pictures at {comparison.resolution} px: mean, 95 % interval below",
@@ -58,6 +58,7 @@ def terminal_table(comparison: Comparison, width: int = 80) -> Table:
     )
     shown = (*MAIN, *(name for name in _shown(comparison) if name not in MAIN))
     shown = shown[: max(len(MAIN), (width - NAME_WIDTH) // CELL_WIDTH)]
+    shown = shown if sort in shown else (*shown[:-1], sort)
     table.add_column("run", min_width=NAME_WIDTH - 2, max_width=NAME_WIDTH - 2, overflow="fold")
     for name in shown:
         group, _, short = metric_label(name).partition("/")

@@ -18,12 +18,13 @@ from hydra import compose, initialize_config_dir
 from rich.progress import track
 
 from unmask import data
+from unmask.building import build_method, pick_device, typed
 from unmask.config import register
 from unmask.config_dir import config_dir
 from unmask.evaluation.bootstrap import mean_interval
 from unmask.faces import Faces
 from unmask.methods.base import Method, StepReport
-from unmask.run import build_method, pick_device, seed_everything, typed
+from unmask.run import seed_everything
 from unmask.sweep.naming import register_resolvers
 
 VISIBLE = ("pixel", "perceptual")

@@ -12,6 +12,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from occlusion_kinds import printed
 from unmask.data.facemask import FaceShape
 from unmask.occlusion.network import SIZE
 
@@ -35,11 +36,13 @@ def lowered(face: FaceShape, random: Random) -> FaceShape:
     return replace(face, contour=contour, bridge=bridge)
 
 
-def flat_mask(clean: Picture, face: FaceShape, random: Random) -> tuple[Picture, np.ndarray]:
+def flat_mask(clean: Picture, face: FaceShape, texture: Picture, random: Random) -> tuple[Picture, np.ndarray]:
     """A mask unlike the project's renderer's: another outline, any colours, bands or none."""
     polygon = _outline(face, random)
     alpha = _fill(polygon)
-    albedo = _pattern(_hue(random), random) * _folds(polygon, random)[..., None]
+    albedo = cloth_of(texture, random) * _folds(polygon, random)[..., None]
+    if random.random() < 0.3:
+        albedo = albedo * _centre_seam(polygon, random)[..., None]
     light = cv2.GaussianBlur(clean.mean(2), (0, 0), 0.05 * SIZE)
     light /= max(float((light * alpha).sum() / max(alpha.sum(), 1)), 0.05)
     albedo = albedo * np.clip(light, 0.5, 1.6)[..., None] ** random.uniform(0, 0.9)
@@ -54,12 +57,12 @@ def flat_mask(clean: Picture, face: FaceShape, random: Random) -> tuple[Picture,
     return masked.astype(np.float32), label.astype(np.float32)
 
 
-def recoloured(masked: Picture, label: np.ndarray, random: Random) -> Picture:
+def recoloured(masked: Picture, label: np.ndarray, texture: Picture, random: Random) -> Picture:
     """The same mask, with its folds and its light, in another colour or pattern."""
     light = masked.mean(2)
     mean = max(float((light * label).sum() / max(label.sum(), 1)), 0.05)
     shade = np.clip(light / mean, 0.2, 1.6) ** random.uniform(0.5, 1.5)
-    cloth = np.clip(_hemmed(_pattern(_hue(random), random) * shade[..., None], label, random), 0, 1)
+    cloth = np.clip(_hemmed(cloth_of(texture, random) * shade[..., None], label, random), 0, 1)
     return (masked + label[..., None] * (cloth - masked)).astype(np.float32)
 
 
@@ -203,6 +206,43 @@ def _hue(random: Random) -> np.ndarray:
     """A colour of cloth: any, but greys, white and black often."""
     saturation = random.uniform(0, 0.12) if random.random() < 0.35 else random.uniform(0.1, 1)
     return np.array(colorsys.hsv_to_rgb(random.random(), saturation, random.uniform(0.06, 1.0)), np.float32)
+
+
+def cloth_of(texture: Picture, random: Random, pale: float = 0.0) -> Picture:
+    """(SIZE,SIZE,3) cloth of any colour: plain, woven or printed; now and then black, white, or the colour of skin.
+
+    Args:
+        texture: any picture, part of which is printed now and then.
+        pale: how often it is white or grey and plain, as a share.
+    """
+    if random.random() < pale:
+        return np.broadcast_to(np.float32(random.uniform(0.6, 1.0)), (SIZE, SIZE, 3)) * _tint(random)
+    kind = random.random()
+    if kind < 0.14:  # black
+        return np.broadcast_to(np.float32(random.uniform(0.02, 0.16)), (SIZE, SIZE, 3)) * _tint(random)
+    if kind < 0.2:  # white
+        return np.broadcast_to(np.float32(random.uniform(0.8, 1.0)), (SIZE, SIZE, 3)) * _tint(random)
+    if kind < 0.24:  # skin
+        tone = random.uniform(0.35, 0.95) * np.array([1.0, random.uniform(0.7, 0.85), random.uniform(0.55, 0.75)])
+        return np.broadcast_to(tone.astype(np.float32), (SIZE, SIZE, 3))
+    if kind < 0.54:
+        return printed(_hue(random), _hue(random), texture, random)
+    return _pattern(_hue(random), random)
+
+
+def _tint(random: Random) -> np.ndarray:
+    return random.uniform(0.94, 1.06, 3).astype(np.float32)
+
+
+def _centre_seam(polygon: np.ndarray, random: Random) -> np.ndarray:
+    """(SIZE,SIZE) brightness of a seam down the middle of shaped cloth, one half darker than the other."""
+    low, high = polygon.min(0), polygon.max(0)
+    y, x = np.mgrid[:SIZE, :SIZE].astype(np.float32)
+    down = np.clip((y - low[1]) / max(high[1] - low[1], 1), 0, 1)
+    line = (low[0] + high[0]) / 2 + random.normal(0, 0.03) * SIZE
+    line = line + random.normal(0, 0.04) * SIZE * np.sin(np.pi * down)
+    seam = np.exp(-(((x - line) / (0.01 * SIZE)) ** 2))
+    return np.asarray(1 - random.uniform(0, 0.4) * seam + random.uniform(-0.12, 0.12) * np.sign(x - line), np.float32)
 
 
 def _pattern(colour: np.ndarray, random: Random) -> Picture:

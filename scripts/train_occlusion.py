@@ -27,7 +27,8 @@ from rich.progress import track
 from safetensors.torch import save_file
 from torch import Tensor
 
-from occlusion_pictures import cut, flat_mask, lowered, moved, photographed, recoloured, with_distractions
+from occlusion_kinds import respirator, with_beard, with_hand
+from occlusion_pictures import cloth_of, cut, flat_mask, lowered, moved, photographed, recoloured, with_distractions
 from unmask.config import MobileStyleGANConfig
 from unmask.data.facemask import FaceShape, colour_of, draw_mask
 from unmask.data.landmarks import find_points, locate_faces
@@ -95,23 +96,24 @@ def synthetic_faces(count: int, folder: Path, seed: int) -> Iterator[tuple[np.nd
                 yield file["pixels"], file["points"] * DRAWING_SIZE - 0.5
 
 
-def read_faces(root: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The clean aligned faces below `root` with their landmarks."""
-    files = find_files(root, clean_id).files
-    search = locate_faces(root, files, progress=True)
-    for face in search.faces:
-        yield to_uint8(load_image(face.path, DRAWING_SIZE)), face.points_at(DRAWING_SIZE)
+def read_faces(roots: list[Path]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The clean aligned faces below `roots` with their landmarks."""
+    for root in roots:
+        files = find_files(root, clean_id).files
+        search = locate_faces(root, files, progress=True)
+        for face in search.faces:
+            yield to_uint8(load_image(face.path, DRAWING_SIZE)), face.points_at(DRAWING_SIZE)
 
 
-def prepare(folder: Path, photographs: Path | None, rendered: int, draws: int, seed: int) -> Drawn:
+def prepare(folder: Path, photographs: list[Path], rendered: int, draws: int, seed: int) -> Drawn:
     """Stage 1."""
     if (folder / "owner.npy").is_file():
         return Drawn.load(folder)
     faces = list(synthetic_faces(rendered, folder / "rendered", seed))
     log.info("%d synthetic faces", len(faces))
-    if photographs is not None:
+    if photographs:
         faces += read_faces(photographs)
-        log.info("%d faces with those of %s", len(faces), photographs)
+        log.info("%d faces with those of %s", len(faces), ", ".join(map(str, photographs)))
     masked, labels, owner = [], [], []
     random = np.random.default_rng((seed, 1))
     order = random.permutation(np.tile(np.arange(len(faces)), math.ceil(draws / len(faces)))[:draws])
@@ -150,33 +152,52 @@ def shrunk(pixels: np.ndarray) -> np.ndarray:
 
 def example(drawn: Drawn, random: np.random.Generator, *, held_out: bool) -> tuple[np.ndarray, np.ndarray]:
     """A picture (SIZE,SIZE,3) uint8 and its label (SIZE,SIZE) float32 in [0,1]."""
+    picture, label = moved(*wearing(drawn, random, held_out=held_out), random)
+    return photographed(picture, random), label
+
+
+def wearing(drawn: Drawn, random: np.random.Generator, *, held_out: bool) -> tuple[np.ndarray, np.ndarray]:
+    """An aligned face, mostly with a face mask, (SIZE,SIZE,3) float32 in [0,1], and its label (SIZE,SIZE)."""
 
     def usable(face: int) -> bool:
         return (face % HELD_OUT == 0) == held_out
 
     kind = random.random()
-    if kind < 0.42:  # by the renderer
+    if kind < 0.3:  # by the renderer
         while not usable(int(drawn.owner[place := int(random.integers(len(drawn.owner)))])):
             pass
         face = int(drawn.owner[place])
         label = drawn.labels[place].astype(np.float32) / 255
         masked = drawn.masked[place].astype(np.float32) / 255
         if random.random() < 0.5:
-            masked = recoloured(masked, label, random)
+            masked = recoloured(masked, label, texture(drawn, random), random)
     else:
         while not usable(face := int(random.integers(len(drawn.clean)))):
             pass
     clean = drawn.clean[face].astype(np.float32) / 255
-    if kind >= 0.82:  # no mask at all
+    shape = FaceShape.from_106(drawn.points[face])
+    bearded = kind >= 0.3 and random.random() < 0.1
+    if bearded:
+        clean = with_beard(clean, shape, random)
+    if kind >= 0.85:  # no mask at all
         masked, label = clean, np.zeros((SIZE, SIZE), np.float32)
-    elif kind >= 0.42:
-        masked, label = flat_mask(clean, FaceShape.from_106(drawn.points[face]), random)
+    elif kind >= 0.67:
+        cloth = cloth_of(texture(drawn, random), random, pale=0.7)
+        masked, label = respirator(clean, shape, cloth, random)
+    elif kind >= 0.3:
+        masked, label = flat_mask(clean, shape, texture(drawn, random), random)
     if random.random() < 0.1:
         label = cut(label, random)
+    if kind < 0.85 and random.random() < 0.07:
+        masked, label = with_hand(np.where(label[..., None] > 0, masked, clean), label, clean, shape, random)
+        clean = masked
     around = with_distractions(clean, random) if random.random() < 0.5 else clean
-    picture = np.where(label[..., None] > 0, masked, around)
-    picture, label = moved(picture, label, random)
-    return photographed(picture, random), label
+    return np.where(label[..., None] > 0, masked, around), label
+
+
+def texture(drawn: Drawn, random: np.random.Generator) -> np.ndarray:
+    """Any picture (SIZE,SIZE,3) float32 in [0,1], to be printed on cloth."""
+    return drawn.clean[int(random.integers(len(drawn.clean)))].astype(np.float32) / 255
 
 
 def batch(drawn: Drawn, seed: tuple[int, ...], count: int, *, held_out: bool = False) -> tuple[Tensor, Tensor]:
@@ -241,7 +262,8 @@ def held_out_iou(network: OcclusionNetwork, drawn: Drawn, count: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--faces", type=Path, help="folder of aligned clean faces, besides the synthetic ones")
+    more = "folders of aligned clean faces, besides the synthetic ones"
+    parser.add_argument("--faces", type=Path, nargs="*", default=[], help=more)
     parser.add_argument("--learnt-from", default="", help="what those faces are, in words, for the file's metadata")
     parser.add_argument("--rendered", type=int, default=400, help="faces to render with the prior")
     parser.add_argument("--draws", type=int, default=700, help="masks drawn beforehand, by the project's renderer")

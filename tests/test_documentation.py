@@ -13,9 +13,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
 
 from unmask import convert
+from unmask.building import typed
 from unmask.compare.__main__ import parse as parse_compare
 from unmask.config_dir import config_dir
-from unmask.run import typed
 from unmask.shell import check_overrides
 
 ROOT = Path(__file__).resolve().parents[1]

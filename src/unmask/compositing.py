@@ -20,7 +20,9 @@ SEAM_REACH = 10.0
 """How far into the hole a difference at the seam is felt, in pixels at 256: it fades to 1/e."""
 
 
-def composite(raw: Tensor, masked: Tensor, hole: Tensor, *, feather: float, blend: Blend) -> Tensor:
+def composite(
+    raw: Tensor, masked: Tensor, hole: Tensor, *, feather: float, blend: Blend, unit: float | None = None
+) -> Tensor:
     """`raw` inside the hole with a soft edge, `masked` everywhere else, bit for bit.
 
     Args:
@@ -28,23 +30,24 @@ def composite(raw: Tensor, masked: Tensor, hole: Tensor, *, feather: float, blen
         hole: (B,1,H,W), 1 where `raw` replaces `masked`.
         feather: width of the soft edge inside the hole, in pixels at 256.
         blend: see `Blend`.
+        unit: how many pixels of these pictures are one at 256; None: they are whole frames, W/256.
     Returns:
         (B,3,H,W) in [-1,1].
     """
+    unit = hole.shape[-1] / 256.0 if unit is None else unit
     if blend is Blend.membrane:
-        raw = raw + colour_membrane(masked - raw, hole)
-    joined = torch.lerp(masked, raw, soft_edge(hole, feather)).clamp(-1, 1)
+        raw = raw + colour_membrane(masked - raw, hole, unit)
+    joined = torch.lerp(masked, raw, soft_edge(hole, feather * unit)).clamp(-1, 1)
     return torch.where(hole > 0, joined, masked)
 
 
-def soft_edge(hole: Tensor, feather: float) -> Tensor:
-    """(B,1,H,W) opacity in [0,1]: 0 outside the hole, rising to 1 over `feather` pixels (at 256) inside it."""
-    width = feather * hole.shape[-1] / 256.0
+def soft_edge(hole: Tensor, width: float) -> Tensor:
+    """(B,1,H,W) opacity in [0,1]: 0 outside the hole, rising to 1 over `width` pixels inside it."""
     # A hole that touches the picture's border has no seam there: only distances to visible pixels count.
     return (depth(hole) / (width + 1.0)).clamp(0.0, 1.0)
 
 
-def colour_membrane(difference: Tensor, hole: Tensor) -> Tensor:
+def colour_membrane(difference: Tensor, hole: Tensor, unit: float) -> Tensor:
     """Continue the colour difference seen around the hole smoothly into it.
 
     A membrane in the spirit of Poisson image editing (Pérez et al. 2003), interpolated with a pull-push pyramid
@@ -55,18 +58,19 @@ def colour_membrane(difference: Tensor, hole: Tensor) -> Tensor:
     Args:
         difference: (B,3,H,W), wanted minus generated; only its visible part is used.
         hole: (B,1,H,W).
+        unit: how many pixels are one at 256.
     Returns:
         (B,3,H,W), zero where nothing is visible at all.
     """
-    cast = _common_cast(difference, hole)
+    cast = _common_cast(difference, hole, unit)
     at_the_seam = _pull_push(difference - cast, 1 - hole)
-    return cast + at_the_seam * torch.exp(-depth(hole) / (SEAM_REACH * hole.shape[-1] / 256.0))
+    return cast + at_the_seam * torch.exp(-depth(hole) / (SEAM_REACH * unit))
 
 
-def _common_cast(difference: Tensor, hole: Tensor) -> Tensor:
+def _common_cast(difference: Tensor, hole: Tensor, unit: float) -> Tensor:
     """(B,3,1,1), the difference that most visible pixels around the hole agree on: iteratively reweighted means with
     Cauchy's weights (Holland and Welsch 1977)."""
-    far = depth(1 - hole) * 256.0 / hole.shape[-1] / CAST_REACH
+    far = depth(1 - hole) / unit / CAST_REACH
     near = (1 - hole) * torch.exp(-0.5 * far.square())
     cast = difference.new_zeros(len(difference), 3, 1, 1)
     for _ in range(CAST_ROUNDS):

@@ -80,6 +80,10 @@ class DataConfig(Settings, group="data"):
     """Pictures per batch; a picture's result does not depend on it."""
     num_workers: int = option(0, minimum=0, maximum=256, influence=Influence.nothing)
     """Processes that decode pictures."""
+    align: bool = option(False, before=False)
+    """The pictures are photos as they come: the largest face of each is found and brought into FFHQ's frame under its
+    mask, and what is generated is pasted back, at the photo's size, into photos/ID.png. Clean pictures and painted maps
+    must be as large as their photos. Methods that can render faces at full resolution do so."""
     strict: bool = False
     """Stop at the first picture that cannot be read or paired, instead of naming and counting it and going on."""
 

@@ -36,6 +36,8 @@ class Faces:
         grown: (B,1,H,W) float32, `occlusion` with what is left of the face mask beyond it; None where nobody looked.
         contents: per picture twelve hexadecimal digits that tell its files, masked and clean, from any others: ids
             alone do not, since FFHQ and other data number their people alike. () where there are no files.
+        corners: (B,4,2) float64, where the pictures lie in the photos that they were cut from: top left, bottom left,
+            bottom right and top right as in `unmask.alignment.Quad`; None where they are files of their own.
     """
 
     ids: tuple[str, ...]
@@ -46,6 +48,7 @@ class Faces:
     doubts: tuple[Doubt, ...] = ()
     grown: Tensor | None = None
     contents: tuple[str, ...] = ()
+    corners: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -87,6 +90,7 @@ class Faces:
             doubts,
             grown,
             self.contents[one],
+            None if self.corners is None else self.corners[one],
         )
 
 
@@ -117,6 +121,8 @@ class Reconstruction:
         full: (N,3,R,R) float32 RGB in [-1,1], the generator's full-resolution render, where it was asked for.
         samples: (N,K,3,H,W) float32 RGB in [-1,1], K > 1 answers to each picture, of which the first is `raw`, where
             several were asked for; None where there is one. `w_plus` and `full` are of the first.
+        full_samples: (N,K,3,R,R) float32 RGB in [-1,1], the full-resolution renders of all answers, where both were
+            asked for.
         failures: the pictures of the batch that are missing from `ids`.
     """
 
@@ -126,6 +132,7 @@ class Reconstruction:
     full: Tensor | None = None
     samples: Tensor | None = None
     failures: tuple[Failure, ...] = ()
+    full_samples: Tensor | None = None
 
 
 class Pairing(Enum):

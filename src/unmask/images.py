@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from unmask.decoding import open_picture, to_rgb
+from unmask.decoding import Decoded, open_picture, to_rgb
 from unmask.errors import UnmaskError
 from unmask.files import atomic_path
 
@@ -27,19 +27,34 @@ def load_image(path: Path, resolution: int | None = None) -> Tensor:
 
 def load_with_notes(path: Path, resolution: int | None = None) -> tuple[Tensor, tuple[str, ...]]:
     """The same, and what the user should know of how it was decoded, as sentences that name the file."""
-    opened = open_picture(path)
-    try:
-        decoded = to_rgb(opened)
-    except UnmaskError as error:
-        raise UnmaskError(f"{path}: cannot be read as a picture ({error}).") from error
+    decoded = _decoded(path)
     picture = decoded.rgb
     if resolution is not None and picture.size != (resolution, resolution):
         if picture.width != picture.height:
             raise UnmaskError(
-                f"{path}: {picture.width}x{picture.height} is not square; crop and align it as FFHQ does first."
+                f"{path}: {picture.width}x{picture.height} is not square. If it is a photo that is not aligned as "
+                "FFHQ's are, set data.align=true, or use python -m unmask.photos."
             )
         picture = picture.resize((resolution, resolution), Image.Resampling.LANCZOS)
-    return from_uint8(np.asarray(picture)), tuple(f"{path.name}: {note}" for note in decoded.notes)
+    return from_uint8(np.asarray(picture)), _named(decoded, path)
+
+
+def load_levels(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The picture as it is, (H,W,3) uint8 RGB, and the same notes and errors."""
+    decoded = _decoded(path)
+    return np.asarray(decoded.rgb), _named(decoded, path)
+
+
+def _decoded(path: Path) -> Decoded:
+    opened = open_picture(path)
+    try:
+        return to_rgb(opened)
+    except UnmaskError as error:
+        raise UnmaskError(f"{path}: cannot be read as a picture ({error}).") from error
+
+
+def _named(decoded: Decoded, path: Path) -> tuple[str, ...]:
+    return tuple(f"{path.name}: {note}" for note in decoded.notes)
 
 
 def save_image(image: Tensor, path: Path) -> None:

@@ -15,6 +15,7 @@ import random
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,27 +24,25 @@ import numpy as np
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from rich import get_console
 
 from unmask import data, evaluation
+from unmask.building import build_method, pick_device, typed
 from unmask.claim import InUseError, claimed
-from unmask.config import RunConfig, register
+from unmask.config import RunConfig, StyleGANProjConfig, register
 from unmask.config_dir import config_dir
 from unmask.environment import write_environment
 from unmask.errors import UnmaskError
 from unmask.every_option import path_places
-from unmask.files import stamp, write_text
+from unmask.files import write_text
 from unmask.fingerprint import config_hash, differences, reporting
 from unmask.fitting import evaluated_data, needs_training, train
-from unmask.generators.base import Generator
-from unmask.methods.base import Method, MethodContext
 from unmask.methods.checkpoints import FOLDER, PRETRAINED
 from unmask.methods.trained import TrainedMethod
 from unmask.mistakes import explain
 from unmask.options import Place
+from unmask.photos.pasting import paste_back
 from unmask.processes import Processes, start_processes
 from unmask.runlog import NullRunLog, TensorBoardLog
 from unmask.shared import Shared
@@ -105,7 +104,12 @@ def work(
     dataset = data.load_dataset(evaluated_data(settings), settings.occlusion)
     log.info("%s", dataset.report.summary())
 
-    method = build_method(settings, processes.device, batches_to_come(dataset.ids, settings, processes, run_dir))
+    method = build_method(
+        with_full_renders(settings),
+        processes.device,
+        batches_to_come(dataset.ids, settings, processes, run_dir),
+        SHARED,
+    )
     log.info("%s on %s, %d px", settings.method.name, processes.device, settings.data.resolution)
 
     plain = cast("dict[str, Any]", OmegaConf.to_container(config, resolve=True, enum_to_str=True))
@@ -126,6 +130,7 @@ def work(
             run_log=run_log,
             output_dir=run_dir,
             processes=processes,
+            on_finished=paste_back(dataset, settings.occlusion, run_dir) if settings.data.align else None,
             trained_steps=trained,
             progress=settings.progress and processes.first,
         )
@@ -139,21 +144,12 @@ def show(result: evaluation.EvaluationResult, run_dir: Path) -> None:
     get_console().print(f"Input, raw, composite, clean side by side: {run_dir / 'grid.png'}", soft_wrap=True)
 
 
-def typed(config: DictConfig) -> RunConfig:
-    """The configuration as its dataclasses.
-
-    Raises:
-        UnmaskError: a value is missing, or an interpolation cannot be resolved.
-    """
-    try:
-        settings = OmegaConf.to_object(config)
-    except OmegaConfBaseException as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, UnmaskError):
-            cause = cause.__cause__ or cause.__context__  # OmegaConf wraps what a resolver raises, twice
-        raise UnmaskError(str(cause or error)) from error
-    assert isinstance(settings, RunConfig)
-    return settings
+def with_full_renders(settings: RunConfig) -> RunConfig:
+    """With `data.align` the renders are pasted into photos, where faces may be of any size."""
+    method = settings.method
+    if not settings.data.align or not isinstance(method, StyleGANProjConfig):
+        return settings
+    return replace(settings, method=replace(method, render_full=True))
 
 
 def with_absolute_paths(config: DictConfig, started_in: Path) -> DictConfig:
@@ -199,44 +195,10 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def pick_device(name: str) -> torch.device:
-    """The device of that name; auto is the first that there is of cuda, mps, cpu.
-
-    Raises:
-        UnmaskError: there is no such device.
-    """
-    if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise UnmaskError(f"device={name}: {reason}. Use device=auto or device=cpu.") from error
-    return device
-
-
 def batches_to_come(ids: Sequence[str], settings: RunConfig, processes: Processes, run_dir: Path) -> int:
     """How many batches of pictures that are not finished yet each of the processes has before it."""
     left = len(set(ids) - evaluation.finished_ids(run_dir))
     return math.ceil(left / (settings.data.batch_size * processes.count))
-
-
-def build_method(settings: RunConfig, device: torch.device, batches: int | None = None) -> Method:
-    """The configured method, for so many `batches`; it decides itself whether to load the configured generator."""
-
-    def load_generator() -> Generator:
-        config, resolution = settings.generator, settings.data.resolution
-        generator_class: type[Generator] = get_class(config._target_)
-        files = [stamp(value) for value in vars(config).values() if isinstance(value, str)]
-        recipe = (repr(config), *files, resolution, device)
-        return SHARED.get("generator", recipe, lambda: generator_class.build(config, resolution).to(device))
-
-    context = MethodContext(device, settings.data.resolution, settings.seed, load_generator, batches, SHARED)
-    method_class: type[Method] = get_class(settings.method._target_)
-    return method_class.build(settings.method, context).to(device)
 
 
 def job(config: DictConfig) -> float | None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from unmask.faceanalysis import ARCFACE_TEMPLATE, cosine, detect, embed, main_face
-from unmask.faceanalysis.detector import _suppress
+from unmask.faceanalysis.detector import suppress
 from unmask.faceanalysis.identity import align, similarity
 
 
@@ -40,9 +40,9 @@ def test_align_brings_the_points_onto_the_template() -> None:
         assert crop[y, x].min() > 200
 
 
-def test_suppression_keeps_the_best_of_overlapping_boxes() -> None:
+def testsuppression_keeps_the_best_of_overlapping_boxes() -> None:
     boxes = np.array([[0, 0, 10, 10], [1, 1, 11, 11], [20, 20, 30, 30]], np.float32)
-    assert _suppress(boxes, np.array([0.6, 0.9, 0.5], np.float32), 0.4) == [1, 2]
+    assert suppress(boxes, np.array([0.6, 0.9, 0.5], np.float32), 0.4) == [1, 2]
 
 
 @pytest.mark.weights

@@ -6,12 +6,12 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from unmask import data
+from unmask.building import typed
 from unmask.config import DataConfig, OcclusionConfig, OcclusionSource, Pix2PixConfig, register
 from unmask.config_dir import config_dir, sample_root
 from unmask.losses import masked_mean
 from unmask.methods.checkpoints import PRETRAINED, SHIPPED, load_generator
 from unmask.methods.pix2pix import Pix2Pix
-from unmask.run import typed
 from unmask.sweep.naming import register_resolvers
 
 MOST_BYTES = 15e6

@@ -149,12 +149,12 @@ def test_the_120_pairs(source: str, before: int, after: int, shared_data: Path) 
 def test_the_loader_hands_it_on(tmp_path: Path) -> None:
     root = write_pair_tree(tmp_path / "pairs", 2, size=64)
     config = OcclusionConfig(source=OcclusionSource.painted)
-    pairs, report = find_pairs(DataConfig(root=str(root)), config)
-    dataset = make_dataset(pairs, report, config, resolution=64, strict=False)
+    data = DataConfig(root=str(root), strict=True)
+    pairs, report = find_pairs(data, config)
+    dataset = make_dataset(pairs, report, data, config, resolution=64)
     (faces,) = batches(dataset, 2)
     assert faces.grown is not None and faces.grown.shape == faces.occlusion.shape
     assert torch.equal(faces[1].filled, faces.filled[1:])
-    off = make_dataset(
-        pairs, report, OcclusionConfig(source=OcclusionSource.painted, grow=False), resolution=64, strict=True
-    )
+    not_grown = OcclusionConfig(source=OcclusionSource.painted, grow=False)
+    off = make_dataset(pairs, report, data, not_grown, resolution=64)
     assert off[0].grown is None and torch.equal(off[0].filled, off[0].occlusion)

@@ -17,6 +17,7 @@ from hydra import compose, initialize_config_dir
 from torch import Tensor, nn
 
 from golden_arrays import Arrays, assert_close
+from unmask.building import typed
 from unmask.config import StyleGANProjConfig, register
 from unmask.config_dir import config_dir
 from unmask.faces import Faces
@@ -31,7 +32,6 @@ from unmask.projection.exploration import NoiseRamp, explore_with
 from unmask.projection.latents import sample_w, statistics_of
 from unmask.projection.optimise import Optimised, Stage
 from unmask.projection.schedules import Ramp
-from unmask.run import typed
 from unmask.sweep.naming import register_resolvers
 
 SETTINGS = GeneratorArchitecture(64, 64, 64, mapping_layers=2, channel_base=1024, channel_max=64)

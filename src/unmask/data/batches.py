@@ -94,7 +94,8 @@ def collate(faces: list[Faces]) -> Faces:
     """Join batches of one resolution into one; either all of them have clean pictures or none has."""
     cleans = [one.clean for one in faces if one.clean is not None]
     grown = [one.grown for one in faces if one.grown is not None]
-    for some, what in ((cleans, "clean pictures"), (grown, "grown occlusions")):
+    corners = [one.corners for one in faces if one.corners is not None]
+    for some, what in ((cleans, "clean pictures"), (grown, "grown occlusions"), (corners, "corners")):
         assert len(some) in (0, len(faces)), f"a dataset has {what} for all ids or for none"
     return Faces(
         ids=tuple(id for one in faces for id in one.ids),
@@ -105,6 +106,7 @@ def collate(faces: list[Faces]) -> Faces:
         doubts=tuple(doubt for one in faces for doubt in one.doubts),
         grown=torch.cat(grown) if grown else None,
         contents=tuple(content for one in faces for content in one.contents),
+        corners=torch.cat(corners) if corners else None,
     )
 
 

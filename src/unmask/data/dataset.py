@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import final
 
+import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from unmask.alignment import Placement
 from unmask.config import DataConfig, OcclusionConfig
+from unmask.data.aligned import load_aligned
 from unmask.data.pairing import Pair, find_pairs
 from unmask.data.report import PairingReport, Report
 from unmask.faces import Doubt, Faces
-from unmask.images import dilate, load_image, load_with_notes
+from unmask.images import dilate, load_with_notes
 from unmask.occlusion import OcclusionFinder, build, grown
 
 
@@ -56,9 +60,15 @@ class PairedDataset(FacesDataset):
         finder: OcclusionFinder,
         dilate: float,
         grow: bool = False,
+        align: bool = False,
         strict: bool = False,
     ) -> None:
-        """`dilate`: from what is filled to the hole, in pixels at 256; `grow`: also fill what is left of the mask."""
+        """
+        Args:
+            dilate: from what is filled to the hole, in pixels at 256.
+            grow: also fill what is left of the mask.
+            align: the files are photos, of which the largest face is cut out.
+        """
         self.pairs = pairs
         self._report = report
         self._strict = strict
@@ -66,6 +76,7 @@ class PairedDataset(FacesDataset):
         self._finder = finder
         self._dilate = dilate
         self._grow = grow
+        self._align = align
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -87,12 +98,12 @@ class PairedDataset(FacesDataset):
                 file.
         """
         pair = self.pairs[index]
-        masked, notes = load_with_notes(pair.masked, self._resolution)
+        masked, notes, placement = self._load(pair.masked)
         clean = None
         if pair.clean is not None:
-            one, more = load_with_notes(pair.clean, self._resolution)
+            one, more, _ = self._load(pair.clean, placement)
             clean, notes = one[None], notes + more
-        found = self._finder.find(pair.id, masked, None if clean is None else clean[0])
+        found = self._finder.find(pair.id, masked, None if clean is None else clean[0], placement)
         occlusion = found.occlusion[None]
         filled = grown(masked, found.occlusion)[None] if self._grow else None
         reasons = notes if found.doubt is None else (found.doubt, *notes)
@@ -105,6 +116,7 @@ class PairedDataset(FacesDataset):
             doubts=(Doubt(pair.id, " ".join(reasons)),) if reasons else (),
             grown=filled,
             contents=(_content(pair),),
+            corners=None if placement is None else torch.from_numpy(placement.quad.corners)[None],
         )
 
     def load_clean(self, index: int) -> Tensor | None:
@@ -113,8 +125,19 @@ class PairedDataset(FacesDataset):
         Raises:
             UnmaskError: the file cannot be decoded or is not square; names it.
         """
-        path = self.pairs[index].clean
-        return None if path is None else load_image(path, self._resolution)[None]
+        pair = self.pairs[index]
+        if pair.clean is None:
+            return None
+        placement = load_aligned(pair.masked, self._resolution).placement if self._align else None
+        return self._load(pair.clean, placement)[0][None]
+
+    def _load(self, path: Path, placement: Placement | None = None) -> tuple[Tensor, tuple[str, ...], Placement | None]:
+        """The picture, what is to be said about it, and where it lies in its photo, for the other files of the id."""
+        if self._align:
+            aligned = load_aligned(path, self._resolution, placement)
+            return aligned.picture, aligned.notes, aligned.placement
+        picture, notes = load_with_notes(path, self._resolution)
+        return picture, notes, None
 
 
 def _content(pair: Pair) -> str:
@@ -128,13 +151,13 @@ def _content(pair: Pair) -> str:
 def load_dataset(config: DataConfig, occlusion: OcclusionConfig) -> PairedDataset:
     """Pair the pictures of `config` and make them ready to be decoded; see `find_pairs` for the errors."""
     pairs, report = find_pairs(config, occlusion)
-    return make_dataset(pairs, report, occlusion, resolution=config.resolution, strict=config.strict)
+    return make_dataset(pairs, report, config, occlusion, resolution=config.resolution)
 
 
 def make_dataset(
-    pairs: tuple[Pair, ...], report: PairingReport, occlusion: OcclusionConfig, *, resolution: int, strict: bool
+    pairs: tuple[Pair, ...], report: PairingReport, data: DataConfig, occlusion: OcclusionConfig, *, resolution: int
 ) -> PairedDataset:
-    """Make pairs ready to be decoded, with the occlusions of the settings."""
+    """Make pairs ready to be decoded at `resolution`, with the occlusions of the settings."""
     painted = {pair.id: pair.occlusion for pair in pairs if pair.occlusion is not None}
     return PairedDataset(
         pairs,
@@ -143,5 +166,6 @@ def make_dataset(
         finder=build(occlusion, painted),
         dilate=occlusion.dilate,
         grow=occlusion.grow,
-        strict=strict,
+        align=data.align,
+        strict=data.strict,
     )

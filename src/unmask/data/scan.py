@@ -61,7 +61,7 @@ def find_files(folder: Path, id_of: Callable[[str], str | None]) -> Scan:
     misnamed: list[Path] = []
     others: Counter[str] = Counter()
     unreadable: list[Failure] = []
-    for path in _walk(folder, unreadable):
+    for path in walk(folder, unreadable):
         suffix = path.suffix.lower()
         if suffix not in PICTURE_SUFFIXES:
             others[suffix] += 1
@@ -85,7 +85,7 @@ def kinds(others: Counter[str]) -> str:
     return ", ".join([*named, *(["..."] if len(others) > KINDS_NAMED else [])])
 
 
-def _walk(folder: Path, unreadable: list[Failure]) -> Iterator[Path]:
+def walk(folder: Path, unreadable: list[Failure]) -> Iterator[Path]:
     """Every file below `folder`, ascending, but hidden ones; links are followed, each folder is entered once."""
 
     def refused(error: OSError) -> None:

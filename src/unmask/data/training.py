@@ -105,7 +105,7 @@ def _pairs(data: DataConfig, occlusion: OcclusionConfig, choice: _Choice, resolu
     ids = choice.of(by_id, data)
     automatic = tuple(id for id in report.automatic if id in frozenset(ids))
     chosen, report = tuple(by_id[id] for id in ids), replace(report, paired=tuple(ids), automatic=automatic)
-    return make_dataset(chosen, report, occlusion, resolution=resolution, strict=data.strict)
+    return make_dataset(chosen, report, data, occlusion, resolution=resolution)
 
 
 def _drawn(

@@ -31,6 +31,11 @@ def open_picture(path: Path) -> Image.Image:
         UnmaskError: missing, damaged, no picture, too large, or of a format whose reader is not installed; names the
             file.
     """
+    return _upright(open_stored(path))
+
+
+def open_stored(path: Path) -> Image.Image:
+    """The same as it is stored, not turned."""
     if path.suffix.lower() in HEIF_SUFFIXES and not _heif():
         raise UnmaskError(f"{path}: reading HEIC needs one more package: pip install 'unmask[heif]'.")
     try:
@@ -40,7 +45,7 @@ def open_picture(path: Path) -> Image.Image:
                 if file.width * file.height > MOST_PIXELS:
                     raise UnmaskError(_too_large(path, f"{file.width}x{file.height} pixels are"))
                 file.load()
-                return _upright(file)
+                return file.copy()
     except UnmaskError:
         raise
     except Image.DecompressionBombError as error:
@@ -63,7 +68,7 @@ def _upright(file: Image.Image) -> Image.Image:
         turned = ImageOps.exif_transpose(file)
     except Exception:  # metadata that cannot be read do not make a picture unreadable
         turned = None
-    return file.copy() if turned is None or turned is file else turned
+    return file if turned is None else turned
 
 
 def _told(error: Exception, path: Path) -> str:

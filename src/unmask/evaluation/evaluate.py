@@ -19,7 +19,7 @@ from unmask.evaluation.part import Part, together
 from unmask.evaluation.share import DecodedBatches, Share, peak_memory_mb
 from unmask.evaluation.summary import EvaluationResult, RunInfo, summarise
 from unmask.evaluation.watch import log_mean_curves
-from unmask.faces import Reconstruction, none_usable
+from unmask.faces import Faces, Reconstruction, none_usable
 from unmask.images import from_uint8
 from unmask.processes import Processes
 from unmask.runlog import RunLog
@@ -43,6 +43,7 @@ def evaluate(
     run_log: RunLog,
     output_dir: Path,
     processes: Processes,
+    on_finished: Callable[[Faces, Reconstruction], None] | None = None,
     trained_steps: int = 0,
     progress: bool = False,
 ) -> EvaluationResult | None:
@@ -65,6 +66,7 @@ def evaluate(
         run_log: where curves and pictures go; not closed here.
         output_dir: the run directory.
         processes: who evaluates, and the device on which `unmask` is given its pictures.
+        on_finished: called with each finished picture, a batch of one, before it counts as finished.
         trained_steps: steps of the training that made the method, after which the pictures' last frames stand; see
             `unmask.evaluation.emerging`.
         progress: show a progress bar, of the work of all processes.
@@ -117,6 +119,7 @@ def evaluate(
         outputs=outputs,
         processes=processes,
         run_log=run_log,
+        on_finished=on_finished,
         trained_steps=trained_steps,
         on_note=show,
     )

@@ -53,6 +53,7 @@ class Share:
         outputs: RunOutputs,
         processes: Processes,
         run_log: RunLog,
+        on_finished: Callable[[Faces, Reconstruction], None] | None,
         trained_steps: int,
         on_note: Callable[[str], None],
     ) -> None:
@@ -64,6 +65,7 @@ class Share:
         self._outputs = outputs
         self._processes = processes
         self._on_note = on_note
+        self._on_finished = on_finished
         self._records: list[PictureRecord] = []
         self._failures: list[Failure] = []
         self._compiled_before = CLOCK.seconds
@@ -107,6 +109,8 @@ class Share:
                 record = PictureRecord(
                     one.ids[0], seconds / len(faces), finished.measurements, doubt, added, "".join(one.contents)
                 )
+                if self._on_finished is not None:
+                    self._on_finished(one, made)
                 self._outputs.write_picture(made, finished, record)
                 self._records.append(record)
                 if self._emerging.follows(record.id):

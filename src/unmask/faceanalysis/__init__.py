@@ -5,24 +5,28 @@ arXiv:2105.04714), 2d106det (106 landmarks) and ArcFace on MobileFaceNet trained
 2019, arXiv:1801.07698). All three work on faces that wear a mask.
 """
 
-from unmask.faceanalysis.detector import Detection, detect, main_face
-from unmask.faceanalysis.expression import Mouth, mouth_of
+from unmask.faceanalysis.detector import Detection, detect, detect_pixels, main_face, suppress
+from unmask.faceanalysis.expression import MOUTH_CORNERS_106, Mouth, mouth_of
 from unmask.faceanalysis.identity import ARCFACE_TEMPLATE, align, cosine, embed
-from unmask.faceanalysis.landmarks import BRIDGE_106, CONTOUR_106, MOUTH_106, Landmarks, landmarks106
+from unmask.faceanalysis.landmarks import BRIDGE_106, CONTOUR_106, MOUTH_106, Landmarks, landmarks106, landmarks_in
 
 __all__ = [
     "ARCFACE_TEMPLATE",
     "BRIDGE_106",
     "CONTOUR_106",
     "MOUTH_106",
+    "MOUTH_CORNERS_106",
     "Detection",
     "Landmarks",
     "Mouth",
     "align",
     "cosine",
     "detect",
+    "detect_pixels",
     "embed",
     "landmarks106",
+    "landmarks_in",
     "main_face",
     "mouth_of",
+    "suppress",
 ]

@@ -39,14 +39,15 @@ def detect(
     Args:
         images: (B,3,H,W) or (3,H,W) RGB in [-1,1].
         threshold: least confidence.
-        padding: black border put around the picture on each side, as a share of its longer side. Without one
-        the
+        padding: black border put around the picture on each side, as a share of its longer side. Without one the
             network misses faces that fill the frame, such as those of FFHQ.
         overlap: two boxes whose intersection over union is larger count as one face.
     Raises:
         UnmaskError: the detector's weights are not there and cannot be fetched.
     """
-    return tuple(_detect(picture, threshold, padding, overlap) for picture in pictures(images))
+    return tuple(
+        detect_pixels(picture, threshold=threshold, padding=padding, overlap=overlap) for picture in pictures(images)
+    )
 
 
 def main_face(images: Tensor) -> tuple[Detection | None, ...]:
@@ -62,30 +63,50 @@ def _area(face: Detection) -> float:
     return float(width * height)
 
 
-def _detect(picture: np.ndarray, threshold: float, padding: float, overlap: float) -> tuple[Detection, ...]:
+def detect_pixels(
+    picture: np.ndarray,
+    *,
+    threshold: float = 0.5,
+    padding: float = 0.5,
+    overlap: float = 0.4,
+    scale: float | None = None,
+) -> tuple[Detection, ...]:
+    """The same for one picture (H,W,3) uint8 RGB.
+
+    Args:
+        scale: what the picture is scaled by; None: so that it just fits the size the network was trained for.
+    """
     import cv2
 
     height, width = picture.shape[:2]
     border = round(padding * max(height, width))
-    scale = DETECTOR_SIZE / (max(height, width) + 2 * border)
-    canvas = np.zeros((DETECTOR_SIZE, DETECTOR_SIZE, 3), np.uint8)
+    if scale is None:
+        scale = DETECTOR_SIZE / (max(height, width) + 2 * border)
     inner = (max(1, round(width * scale)), max(1, round(height * scale)))
     offset = round(border * scale)
+    canvas = np.zeros((_whole(inner[1] + offset), _whole(inner[0] + offset), 3), np.uint8)
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     scaled = cv2.resize(picture, inner, interpolation=interpolation)
     canvas[offset : offset + inner[1], offset : offset + inner[0]] = scaled
     outputs = run("scrfd", ((canvas.astype(np.float32) - 127.5) / 128.0).transpose(2, 0, 1)[None])
-    scores, boxes, points = _decode(outputs, threshold)
+    scores, boxes, points = _decode(outputs, canvas.shape[:2], threshold)
     # back from the canvas to pixels of the picture
     ratio = np.array([inner[0] / width, inner[1] / height], np.float32)
     boxes = ((boxes.reshape(-1, 2, 2) - offset) / ratio).reshape(-1, 4)
     points = (points - offset) / ratio
-    kept = _suppress(boxes, scores, overlap)
+    kept = suppress(boxes, scores, overlap)
     return tuple(Detection(boxes[i], float(scores[i]), points[i]) for i in kept)
 
 
-def _decode(outputs: list[np.ndarray], threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Scores (N,), boxes (N,4) and points (N,5,2) in canvas pixels of the anchors above `threshold`.
+def _whole(length: int) -> int:
+    """At least the size the network was trained for, in whole cells of the coarsest level."""
+    return max(DETECTOR_SIZE, -(-length // STRIDES[-1]) * STRIDES[-1])
+
+
+def _decode(
+    outputs: list[np.ndarray], size: tuple[int, int], threshold: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scores (N,), boxes (N,4) and points (N,5,2) in pixels of a canvas of `size` of the anchors above `threshold`.
 
     Boxes are distances from the anchor's centre to the four sides and points are offsets from it, both in
     strides.
@@ -95,8 +116,7 @@ def _decode(outputs: list[np.ndarray], threshold: float) -> tuple[np.ndarray, np
         score = outputs[level].reshape(-1)
         distance = outputs[level + 3].reshape(-1, 4) * stride
         offsets = outputs[level + 6].reshape(-1, 5, 2) * stride
-        cells = DETECTOR_SIZE // stride
-        rows, columns = np.mgrid[:cells, :cells]
+        rows, columns = np.mgrid[: size[0] // stride, : size[1] // stride]
         centres = np.stack([columns, rows], axis=-1).reshape(-1, 2).astype(np.float32) * stride
         centres = np.repeat(centres, ANCHORS_PER_CELL, axis=0)
         good = score >= threshold
@@ -106,8 +126,14 @@ def _decode(outputs: list[np.ndarray], threshold: float) -> tuple[np.ndarray, np
     return np.concatenate(scores), np.concatenate(boxes), np.concatenate(points)
 
 
-def _suppress(boxes: np.ndarray, scores: np.ndarray, overlap: float) -> list[int]:
-    """Indices that greedy non-maximum suppression keeps, best score first."""
+def suppress(boxes: np.ndarray, scores: np.ndarray, overlap: float) -> list[int]:
+    """Indices that greedy non-maximum suppression keeps, best score first.
+
+    Args:
+        boxes: (N,4) left, top, right, bottom.
+        scores: (N,).
+        overlap: of two boxes whose intersection over union is larger the one with the lower score goes.
+    """
     areas = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)
     order = np.argsort(-scores, kind="stable")
     kept: list[int] = []

@@ -51,8 +51,13 @@ def landmarks106(image: Tensor, face: Detection) -> Landmarks:
             [0.0, scale, CROP_SIZE / 2 - scale * centre[1]],
         ]
     )
-    crop = cv2.warpAffine(picture, matrix, (CROP_SIZE, CROP_SIZE))
+    points = landmarks_in(cv2.warpAffine(picture, matrix, (CROP_SIZE, CROP_SIZE)))
+    return Landmarks(((points - matrix[:, 2]) / scale).astype(np.float32))
+
+
+def landmarks_in(crop: np.ndarray) -> np.ndarray:
+    """The landmarks (106,2) float32 of the face that fills a (CROP_SIZE,CROP_SIZE,3) uint8 crop, in its pixels."""
+    assert crop.shape == (CROP_SIZE, CROP_SIZE, 3), f"expected {CROP_SIZE} pixels, got {crop.shape}"
     # the graph begins with (x - 127.5) / 128 itself, so it takes levels 0..255
     (output,) = run("landmarks106", crop.astype(np.float32).transpose(2, 0, 1)[None])
-    points = (output.reshape(-1, 2)[-106:] + 1.0) * (CROP_SIZE / 2)
-    return Landmarks(((points - matrix[:, 2]) / scale).astype(np.float32))
+    return np.asarray((output.reshape(-1, 2)[-106:] + 1.0) * (CROP_SIZE / 2))

@@ -142,7 +142,9 @@ class StyleGANProjection(Method):
             self._read(faces, visible, keep, one, reporter, sample=sample) for sample, one in enumerate(projected)
         )
         samples = torch.stack([first.raw, *(one.raw for one in others)], 1) if others else None
-        return replace(first, samples=samples, failures=failures)
+        fulls = [one.full for one in (first, *others) if one.full is not None]
+        full_samples = torch.stack(fulls, 1) if others and fulls else None
+        return replace(first, samples=samples, full_samples=full_samples, failures=failures)
 
     def losses(self, latents: Tensor, noise: NoiseMaps, target: Target) -> dict[str, Tensor]:
         """latents (B,num_active_ws,D) in `space` -> what `Objective.losses` says of their pictures."""
@@ -216,7 +218,7 @@ class StyleGANProjection(Method):
     ) -> Reconstruction:
         """Pictures number `keep`, tuned if wanted; the layers that only act at full resolution take the last active w.
 
-        Tuning comes after the projection of all answers; `full` is that of the first only.
+        Tuning comes after the projection of all answers.
         """
         config = self.config
         latents = found.in_w_plus.latents[keep]
@@ -225,7 +227,7 @@ class StyleGANProjection(Method):
         tail = latents[:, -1:].expand(-1, self.generator.num_ws - latents.shape[1], -1)
         w_plus = self.space.to_w(torch.cat([latents, tail], 1))
         noise = tuple(one[keep] for one in found.in_w_plus.noise)
-        wanted = config.render_full and sample == 0
+        wanted = config.render_full
         if config.tune_steps == 0 or not keep:
             pictures = self._pictures(latents, w_plus, noise, full=wanted)
         else:

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from unmask.alignment import Placement
 from unmask.errors import UnmaskError
 from unmask.images import resize
 from unmask.occlusion.base import FoundOcclusion, OcclusionFinder
@@ -30,7 +31,7 @@ NOTHING = "No face mask was found in the picture, so nothing is changed."
 class AutoOcclusion(OcclusionFinder):
     """Asks the network, and doubts its answer where it does not fit the landmarks of the face."""
 
-    def find(self, id: str, masked: Tensor, clean: Tensor | None) -> FoundOcclusion:
+    def find(self, id: str, masked: Tensor, clean: Tensor | None, placement: Placement | None = None) -> FoundOcclusion:
         probability = probabilities(masked)
         region = clean_up(probability)
         occlusion = torch.from_numpy(region.astype(np.float32))[None]

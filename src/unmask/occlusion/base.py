@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from unmask.alignment import Placement
+
 
 @dataclass(frozen=True)
 class FoundOcclusion:
@@ -29,13 +31,14 @@ class OcclusionFinder(ABC):
     """
 
     @abstractmethod
-    def find(self, id: str, masked: Tensor, clean: Tensor | None) -> FoundOcclusion:
+    def find(self, id: str, masked: Tensor, clean: Tensor | None, placement: Placement | None = None) -> FoundOcclusion:
         """The occlusion of one picture.
 
         Args:
             id: the picture's name.
             masked: (3,H,W) in [-1,1].
             clean: (3,H,W) in [-1,1], the same face without the mask, or None where there is none.
+            placement: where the picture lies in a photo; None where it is a file of its own.
         Raises:
             UnmaskError: no sensible occlusion can be found; the message says what to supply.
         """

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unmask.alignment import Placement
 from unmask.errors import UnmaskError
 from unmask.occlusion.base import WAYS_OUT, FoundOcclusion, OcclusionFinder
 
@@ -21,7 +22,7 @@ MOST_SHARE = 0.7
 class DifferenceOcclusion(OcclusionFinder):
     """Compares the pair; see `difference_occlusion`."""
 
-    def find(self, id: str, masked: Tensor, clean: Tensor | None) -> FoundOcclusion:
+    def find(self, id: str, masked: Tensor, clean: Tensor | None, placement: Placement | None = None) -> FoundOcclusion:
         if clean is None:
             raise UnmaskError(f"{id}: occlusion=difference needs the clean picture and there is none. {WAYS_OUT}")
         try:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unmask.alignment import Placement
 from unmask.faceanalysis import BRIDGE_106, CONTOUR_106, MOUTH_106, landmarks106, main_face
 from unmask.occlusion.base import FoundOcclusion, OcclusionFinder
 
@@ -30,7 +31,7 @@ class LandmarkOcclusion(OcclusionFinder):
     It neither sees whether there is a mask nor its true border, and is right where masks are alike.
     """
 
-    def find(self, id: str, masked: Tensor, clean: Tensor | None) -> FoundOcclusion:
+    def find(self, id: str, masked: Tensor, clean: Tensor | None, placement: Placement | None = None) -> FoundOcclusion:
         face = locate(masked)
         if face is None:
             return FoundOcclusion(torch.zeros_like(masked[:1]), NO_FACE)

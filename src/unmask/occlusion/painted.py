@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from unmask.alignment import Placement, crop
 from unmask.decoding import deep_range, is_deep, open_picture
 from unmask.errors import UnmaskError
 from unmask.occlusion.base import WAYS_OUT, FoundOcclusion, OcclusionFinder
@@ -32,10 +33,10 @@ class PaintedOcclusion(OcclusionFinder):
         self.files = dict(files)
         self.invert = invert
 
-    def find(self, id: str, masked: Tensor, clean: Tensor | None) -> FoundOcclusion:
+    def find(self, id: str, masked: Tensor, clean: Tensor | None, placement: Placement | None = None) -> FoundOcclusion:
         if id not in self.files:
             raise UnmaskError(f"No painted occlusion for {id}. {WAYS_OUT}")
-        occlusion = load_painted(self.files[id], masked.shape[-1], invert=self.invert)
+        occlusion = load_painted(self.files[id], masked.shape[-1], invert=self.invert, placement=placement)
         region = occlusion[0].numpy() > 0
         if is_inverted(region):
             way_out = "occlusion.invert=false" if self.invert else "occlusion.invert=true"
@@ -46,8 +47,10 @@ class PaintedOcclusion(OcclusionFinder):
         return FoundOcclusion(occlusion, doubt_about_map(region))
 
 
-def load_painted(path: Path, resolution: int, *, invert: bool = False) -> Tensor:
+def load_painted(path: Path, resolution: int, *, invert: bool = False, placement: Placement | None = None) -> Tensor:
     """Read a painted occlusion as (1,resolution,resolution) float32 of 0 and 1.
+
+    With a `placement` the map is as large as the photo, and what is painted there is cut out.
 
     The picture is scaled with an area filter and cut at one half. Paint is whatever is bright: the largest of
     R, G and B, so that a saturated colour counts as white does. In a picture with transparency the paint is
@@ -56,18 +59,26 @@ def load_painted(path: Path, resolution: int, *, invert: bool = False) -> Tensor
     and 16-bit maps are read as if they used the whole range. With `invert` all that is not paint is marked.
 
     Raises:
-        UnmaskError: unreadable, not square, nothing painted, or (nearly) everything painted.
+        UnmaskError: unreadable, not square or not of the photo's size, nothing painted, or (nearly) everything painted.
     """
     paint = _read_paint(path)
     height, width = paint.shape
-    if height != width:
+    if placement is not None:
+        if (height, width) != (placement.height, placement.width):
+            raise UnmaskError(
+                f"{path}: the painted occlusion is {width}x{height}, the photo is {placement.width}x"
+                f"{placement.height}; with data.align=true paint it on the photo itself (occlusion.painted_dir)."
+            )
+        scaled = crop(paint, placement.quad, resolution)
+    elif height != width:
         raise UnmaskError(
             f"{path}: the painted occlusion is {width}x{height}, the pictures are square; "
             "paint it on the aligned picture itself (occlusion.painted_dir)."
         )
-    # mode "F" keeps the fractions of the area filter, so that the cut happens once, at the final size
-    scaled = Image.fromarray(paint).resize((resolution, resolution), Image.Resampling.BOX)
-    occlusion = (np.asarray(scaled) >= 0.5) != invert
+    else:
+        # mode "F" keeps the fractions of the area filter, so that the cut happens once, at the final size
+        scaled = np.asarray(Image.fromarray(paint).resize((resolution, resolution), Image.Resampling.BOX))
+    occlusion = (scaled >= 0.5) != invert
     if not occlusion.any():
         raise UnmaskError(f"{path}: nothing is painted. Paint the face mask white on black (occlusion.painted_dir).")
     if occlusion.mean() > MOST_PAINTED:

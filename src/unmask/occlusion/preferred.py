@@ -6,6 +6,7 @@ from typing import final
 
 from torch import Tensor
 
+from unmask.alignment import Placement
 from unmask.occlusion.base import FoundOcclusion, OcclusionFinder
 from unmask.occlusion.painted import PaintedOcclusion
 
@@ -18,6 +19,6 @@ class PaintedFirst(OcclusionFinder):
         self.painted = painted
         self.otherwise = otherwise
 
-    def find(self, id: str, masked: Tensor, clean: Tensor | None) -> FoundOcclusion:
+    def find(self, id: str, masked: Tensor, clean: Tensor | None, placement: Placement | None = None) -> FoundOcclusion:
         finder = self.painted if id in self.painted.files else self.otherwise
-        return finder.find(id, masked, clean)
+        return finder.find(id, masked, clean, placement)

@@ -1,0 +1,136 @@
+"""Every face of a photo of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from unmask.faceanalysis.detector import DETECTOR_SIZE, Detection, detect_pixels, suppress
+
+PADDINGS = (0.5, 0.25, 0.0)
+"""The detector looks at the whole photo with each of these borders: with a wide one it finds faces that fill the photo,
+with none the smaller ones."""
+FINEST = 1.0
+"""Scale of the finest look at a photo: the detector misses every fifth face with a mask whose box is 30 pixels high."""
+TILE = 1280
+"""Side of the tiles that large photos are looked at in, in pixels of the detector's picture."""
+OVERLAP = 0.15
+"""Of neighbouring tiles, as a share of a tile. What is larger is found at a coarser scale."""
+EDGE = 4.0
+"""A box this near the edge between tiles, in pixels of the detector's picture, is that of a face cut in two."""
+CANDIDATE = 0.2
+"""Score above which a second look decides: the best score of a small or turned face with a mask can be as low."""
+SURE = 0.65
+"""Score above which none is needed."""
+CONFIRMED = 0.5
+"""Score that the second look must give."""
+LOOKS = (2.0, 1.2)
+"""Sides of the second look, in sides of the box."""
+SAME = 0.4
+"""Intersection over union above which two boxes are those of one face."""
+INSIDE = 0.7
+"""Share of the smaller box in the larger one above which the two are those of one face."""
+
+
+def find_faces(photo: np.ndarray) -> tuple[Detection, ...]:
+    """The faces of a photo, most confident first.
+
+    Args:
+        photo: (H,W,3) uint8 RGB.
+    Raises:
+        UnmaskError: the detector's weights are not there and cannot be fetched.
+    """
+    seen = [face for look in _looks(photo.shape[0], photo.shape[1]) for face in _seen(photo, look)]
+    faces = []
+    for face in _distinct(seen):
+        score = face.score if face.score >= SURE else max(face.score, _second_look(photo, face))
+        if score >= CONFIRMED:
+            faces.append(Detection(face.box, score, face.points))
+    return tuple(sorted(faces, key=lambda face: -face.score))
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A part of the photo, x from `left` to `right`, y from `top` to `bottom`, scaled, with a border of `padding`."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    scale: float
+    padding: float = 0.0
+
+
+def _looks(height: int, width: int) -> Iterator[_Look]:
+    """The whole photo with each padding, then tiles at ever finer scales."""
+    scale = DETECTOR_SIZE / max(height, width)
+    for padding in PADDINGS:
+        yield _Look(0, 0, width, height, scale / (1 + 2 * padding), padding)
+    while scale < FINEST:
+        scale = min(2 * scale, FINEST)
+        for top, bottom in _spans(height, TILE / scale):
+            for left, right in _spans(width, TILE / scale):
+                yield _Look(left, top, right, bottom, scale)
+
+
+def _spans(length: int, side: float) -> list[tuple[int, int]]:
+    """Spans of at most `side` that cover 0 to `length`, evenly spread, each overlapping the next."""
+    if length <= side:
+        return [(0, length)]
+    count = int(np.ceil((length - OVERLAP * side) / ((1 - OVERLAP) * side)))
+    starts = np.linspace(0, length - side, count)
+    return [(round(start), round(start + side)) for start in starts]
+
+
+def _seen(photo: np.ndarray, look: _Look) -> Iterator[Detection]:
+    """The faces of one look, in pixels of the photo, without those that it cuts."""
+    part = photo[look.top : look.bottom, look.left : look.right]
+    margin = EDGE / look.scale
+    inner = (
+        look.left + margin if look.left else -np.inf,
+        look.top + margin if look.top else -np.inf,
+        look.right - margin if look.right < photo.shape[1] else np.inf,
+        look.bottom - margin if look.bottom < photo.shape[0] else np.inf,
+    )
+    for face in detect_pixels(part, threshold=CANDIDATE, padding=look.padding, scale=look.scale):
+        box = face.box + np.array([look.left, look.top] * 2, np.float32)
+        if box[0] > inner[0] and box[1] > inner[1] and box[2] < inner[2] and box[3] < inner[3]:
+            yield Detection(box, face.score, face.points + np.array([look.left, look.top], np.float32))
+
+
+def _distinct(faces: list[Detection]) -> list[Detection]:
+    """One of each face, the one with the best score."""
+    if not faces:
+        return []
+    boxes, scores = np.stack([face.box for face in faces]), np.array([face.score for face in faces])
+    kept: list[Detection] = []
+    for index in suppress(boxes, scores, SAME):
+        if all(_inside(faces[index].box, other.box) < INSIDE for other in kept):
+            kept.append(faces[index])
+    return kept
+
+
+def _inside(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection of two boxes over the area of the smaller one."""
+    common = np.prod(np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0))
+    return float(common / max(min(np.prod(a[2:] - a[:2]), np.prod(b[2:] - b[:2])), 1e-9))
+
+
+def _second_look(photo: np.ndarray, face: Detection) -> float:
+    """The best score of the same face in parts of the photo that it fills."""
+    best = 0.0
+    centre, side = (face.box[:2] + face.box[2:]) / 2, float((face.box[2:] - face.box[:2]).max())
+    for factor in LOOKS:
+        low = np.maximum(np.floor(centre - factor * side / 2).astype(int), 0)
+        high = np.minimum(np.ceil(centre + factor * side / 2).astype(int), [photo.shape[1], photo.shape[0]])
+        part = photo[low[1] : high[1], low[0] : high[0]]
+        if part.size == 0:
+            continue
+        for padding in PADDINGS[:2]:
+            for found in detect_pixels(part, threshold=CANDIDATE, padding=padding):
+                box = found.box + np.tile(low, 2)
+                if len(suppress(np.stack([box, face.box]), np.array([1.0, 0.5]), SAME)) == 1:
+                    best = max(best, found.score)
+    return best

@@ -3,8 +3,8 @@
 FFHQ's own recipe (Karras et al. 2019, appendix C) goes by landmarks of the eyes and the mouth, and landmarks under a
 face mask are guesses. So a rough frame is laid by the eyes and the size of the face. The project's own network, which
 has learnt from faces with drawn masks, moves it to where the recipe would have put it. In a look at that frame the
-landmarks are found again, and the answer is half what the recipe makes of them and half what a regression does that has
-learnt how the recipe errs on them.
+landmarks are found again, and the answer is partly what the recipe makes of them, and mostly what a regression does that
+has learnt from frames known.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LOOK = 0.75
 """Side of what the network looks at, in sides of the frame: what it learnt from ends at the frame."""
 ROUNDS = 2
 """How often the network looks, each time at where it was last."""
-RECIPE_SHARE = 0.5
+RECIPE_SHARE = 0.3
 """Of the recipe in the answer that is had from landmarks."""
 LANDMARK_SIZE = 192
 """Side of the pictures that the landmark network looks at, in pixels."""

@@ -20,6 +20,10 @@ PICTURE_SUFFIXES = HEIF_SUFFIXES | {
 """Names of files that are read; what is in them is told by their first bytes."""
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "HEIF")
 """Pillow's names of what may be in a file. Others it would hand to interpreters of whole languages (EPS)."""
+TIFF_LAYOUT = (
+    254, 256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 317, 320, 322, 323, 324, 325, 338, 339, 347,
+)  # fmt: skip
+"""Tags that say how a TIFF stores its pixels, and nothing about the photo."""
 MOST_PIXELS = 100_000_000
 """A picture of more is refused: it would take half a gigabyte, and 13 are enough for a face of a thousand pixels."""
 
@@ -35,7 +39,7 @@ def open_picture(path: Path) -> Image.Image:
 
 
 def open_stored(path: Path) -> Image.Image:
-    """The same as it is stored, not turned."""
+    """The same as it is stored, not turned; what EXIF says of the photo is in its `info`."""
     if path.suffix.lower() in HEIF_SUFFIXES and not _heif():
         raise UnmaskError(f"{path}: reading HEIC needs one more package: pip install 'unmask[heif]'.")
     try:
@@ -45,7 +49,7 @@ def open_stored(path: Path) -> Image.Image:
                 if file.width * file.height > MOST_PIXELS:
                     raise UnmaskError(_too_large(path, f"{file.width}x{file.height} pixels are"))
                 file.load()
-                return file.copy()
+                return _with_exif(file)
     except UnmaskError:
         raise
     except Image.DecompressionBombError as error:
@@ -60,6 +64,20 @@ def open_stored(path: Path) -> Image.Image:
 
 def _too_large(path: Path, what: str) -> str:
     return f"{path}: {what} too large to be read; at most {MOST_PIXELS // 1_000_000} million pixels are. Shrink it."
+
+
+def _with_exif(file: Image.Image) -> Image.Image:
+    """A picture in memory, whose EXIF no longer hangs on the file."""
+    picture = file.copy()
+    try:
+        exif = file.getexif()
+        for tag in TIFF_LAYOUT:
+            exif.pop(tag, None)
+        if len(exif):
+            picture.info["exif"] = exif.tobytes()
+    except Exception:  # damaged EXIF says nothing
+        picture.info.pop("exif", None)
+    return picture
 
 
 def _upright(file: Image.Image) -> Image.Image:

@@ -14,7 +14,7 @@ from unmask.errors import UnmaskError
 from unmask.images import resize
 from unmask.occlusion.base import FoundOcclusion, OcclusionFinder
 from unmask.occlusion.check import doubt_about
-from unmask.occlusion.landmarks import locate
+from unmask.occlusion.landmarks import locate, locate_in_frame
 from unmask.occlusion.network import SIZE, shipped_network
 
 LEAST_CERTAIN = 0.8
@@ -38,7 +38,8 @@ class AutoOcclusion(OcclusionFinder):
         if not region.any():
             return FoundOcclusion(occlusion, NOTHING)
         try:
-            face = locate(masked)
+            # a picture that was cut out of a photo shows a face, whether it can be detected there again or not
+            face = locate(masked) if placement is None else locate_in_frame(masked)
         except UnmaskError as error:
             return FoundOcclusion(occlusion, f"The face mask could not be compared with the face's landmarks: {error}")
         return FoundOcclusion(occlusion, doubt_about(region, probability, face))

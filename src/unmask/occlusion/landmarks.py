@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unmask.alignment import Placement
+from unmask.alignment import Placement, Quad
+from unmask.alignment.align import landmark_look
 from unmask.faceanalysis import BRIDGE_106, CONTOUR_106, MOUTH_106, landmarks106, main_face
+from unmask.images import to_uint8
 from unmask.occlusion.base import FoundOcclusion, OcclusionFinder
 
 CORNER = 3.4
@@ -90,6 +92,18 @@ def locate(picture: Tensor) -> LowerFace | None:
     """
     (face,) = main_face(picture[None])
     return None if face is None else LowerFace.from_106(landmarks106(picture, face).points)
+
+
+def locate_in_frame(picture: Tensor) -> LowerFace:
+    """The face of an aligned (3,H,H) picture in [-1,1] that is known to show one, by where it must be.
+
+    Raises:
+        UnmaskError: the network's weights cannot be had.
+    """
+    size = picture.shape[-1]
+    whole = Quad(np.full(2, (size - 1) / 2), np.array([size / 2, 0.0]))
+    points, _ = landmark_look(to_uint8(picture), whole)
+    return LowerFace.from_106((points + 1) * size / 2 - 0.5)
 
 
 def fill(polygon: np.ndarray, size: int) -> np.ndarray:

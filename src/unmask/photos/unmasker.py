@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from unmask.alignment import Quad, crop, find_faces, fitted_full, frame_of, paste, unsuitable
+from unmask.alignment import Placement, Quad, crop, find_faces, fitted_full, frame_of, paste, unsuitable
 from unmask.building import build_method, pick_device
 from unmask.config import RunConfig
 from unmask.errors import UnmaskError
@@ -239,7 +239,8 @@ def _frame(index: int, detection: Detection, photo: Photo, settings: RunConfig, 
             return framed(NOT_PAINTED)
         warnings: tuple[str, ...] = ()
     else:
-        found = build_finder(settings.occlusion, {}).find(name, masked, None)
+        placement = Placement(quad, photo.pixels.shape[0], photo.pixels.shape[1])
+        found = build_finder(settings.occlusion, {}).find(name, masked, None, placement)
         occlusion = found.occlusion
         if not bool(occlusion.any()):
             return framed(NO_MASK)

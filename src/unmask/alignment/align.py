@@ -3,8 +3,8 @@
 FFHQ's own recipe (Karras et al. 2019, appendix C) goes by landmarks of the eyes and the mouth, and landmarks under a
 face mask are guesses. So a rough frame is laid by the eyes and the size of the face. The project's own network, which
 has learnt from faces with drawn masks, moves it to where the recipe would have put it. In a look at that frame the
-landmarks are found again, and the answer is partly what the recipe makes of them, and mostly what a regression does that
-has learnt from frames known.
+landmarks are found again: the answer is partly what the recipe makes of them, and mostly what a regression does that
+has learnt from known frames.
 """
 
 from __future__ import annotations

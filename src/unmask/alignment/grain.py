@@ -12,11 +12,13 @@ FEWEST = 200
 """Pixels below which nothing is measured."""
 BLURS = (0.0, 0.4, 0.6, 0.8, 1.0, 1.3, 1.7, 2.2, 2.8, 3.6, 4.6, 6.0)
 """Standard deviations that are tried, in pixels of the photo."""
-LEVELS = 3
-"""Grain is measured in the photo, and in it halved once and twice, each time by means over two by two pixels."""
+CALM, CALMEST = 9, 0.15
+"""Side of the neighbourhoods of which the calmest share tells of grain, in pixels; and that share."""
+LEVELS = 2
+"""Grain is measured in the photo, and in it halved by means over two by two pixels; coarser spots are freckles."""
 HALVED = 0.25
 """Share of a level's variance that is left at the next coarser one."""
-ENLARGED = (1.0, 0.357, 0.300)
+ENLARGED = (1.0, 0.357)
 """Share of variance that `CORNERS` finds at each level in white noise that was drawn there and enlarged."""
 
 
@@ -117,16 +119,16 @@ def _sharpness(grey: np.ndarray, where: np.ndarray) -> list[float]:
 
 
 def _covariance(values: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """(3,3), robust: the pixels where the filter answers most, at edges all the same, are left out."""
+    """(3,3) of what `CORNERS` answers, in the calmest neighbourhoods: the rest is texture, not grain."""
     import cv2
 
-    answers = cv2.filter2D(values, cv2.CV_32F, CORNERS)[where]
-    size = np.abs(answers).sum(1)
-    scale = float(np.median(size))
-    if scale == 0:
-        return np.zeros((3, 3))
-    calm = answers[size <= 3 * scale]
-    return np.asarray(np.cov(calm.T))
+    answers = cv2.filter2D(values, cv2.CV_32F, CORNERS)
+    share: np.ndarray = where.astype(np.float32)
+    energy = cv2.boxFilter((answers**2).sum(2) * share, -1, (CALM, CALM))
+    energy = energy / np.maximum(cv2.boxFilter(share, -1, (CALM, CALM)), 1e-3)
+    calm = where & (energy <= np.quantile(energy[where], CALMEST))
+    chosen = answers[calm]
+    return np.asarray(chosen.T @ chosen / max(len(chosen), 1), np.float64)
 
 
 def _positive(matrix: np.ndarray) -> np.ndarray:

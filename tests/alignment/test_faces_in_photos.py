@@ -14,7 +14,7 @@ from PIL import Image
 from sample_scenes import scene
 from unmask.alignment import Quad, corner_error, find_faces, frame_of, unsuitable
 from unmask.alignment.align import MIRRORED, moved, recipe_answer, rough_frame
-from unmask.alignment.finding import TILE, _looks, _spans
+from unmask.alignment.finding import FINEST, OVERLAP, TILE, _looks, _spans
 from unmask.faceanalysis import Detection
 from unmask.photos.scene import backdrop, quad_at
 
@@ -69,12 +69,13 @@ def test_no_face_where_there_is_none(seed: int) -> None:
 
 
 def test_tiles_cover_the_photo_and_overlap() -> None:
-    for length in (500, 1281, 4000, 8660):
-        spans = _spans(length, TILE)
+    for length, scale in ((500, 1.0), (2017, 1.0), (4000, 0.4), (4000, 1.0), (8660, 1.0)):
+        spans = _spans(length, scale)
         assert spans[0][0] == 0 and spans[-1][1] == length
-        assert all(first[1] > second[0] for first, second in pairwise(spans))
-        assert all(stop - start <= TILE + 1 for start, stop in spans)
-    assert max(look.scale for look in _looks(3000, 4000)) == 1.0
+        assert all(first[1] - second[0] >= OVERLAP / scale - 2 for first, second in pairwise(spans))
+        assert all((stop - start) * scale <= TILE + 1 for start, stop in spans)
+    assert len(_spans(2016, 1.0)) == 1
+    assert max(look.scale for look in _looks(3000, 4000)) == FINEST
 
 
 def test_mirroring_a_photo_mirrors_the_frame() -> None:

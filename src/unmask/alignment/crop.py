@@ -8,8 +8,8 @@ import numpy as np
 
 from unmask.alignment.quad import Quad
 
-MOST_SIDE = 8192
-"""Of the intermediate picture; finer photos are sampled a little less densely."""
+FINER = 2
+"""How much finer than the result a photo is sampled, before means are taken."""
 
 
 def crop(photo: np.ndarray, quad: Quad, size: int) -> np.ndarray:
@@ -20,14 +20,37 @@ def crop(photo: np.ndarray, quad: Quad, size: int) -> np.ndarray:
     """
     import cv2
 
-    finer = max(1, min(math.ceil(quad.side / size), MOST_SIDE // size))
-    matrix = quad.to_photo(size * finer)
-    flags = cv2.INTER_CUBIC if quad.side < size * finer else cv2.INTER_LINEAR
-    part, matrix = _near(photo, matrix, size * finer)
+    part, matrix = _near(photo, quad.to_photo(size), size)
+    part, matrix = _shrunk(part, matrix, quad.side / size)
+    if quad.side <= size:
+        finer, flags = 1, cv2.INTER_CUBIC if quad.side < size else cv2.INTER_LINEAR
+    else:
+        finer, flags = FINER, cv2.INTER_LINEAR
+        # a pixel of the result holds FINER x FINER samples, evenly spread over it
+        offset = np.full(2, (1 - finer) / (2 * finer))
+        matrix = np.concatenate([matrix[:, :2] / finer, (matrix[:, 2] + matrix[:, :2] @ offset)[:, None]], 1)
     side = (size * finer, size * finer)
     flags |= cv2.WARP_INVERSE_MAP
     picture = cv2.warpAffine(part, matrix, side, flags=flags, borderMode=cv2.BORDER_REFLECT_101)
     return picture if finer == 1 else np.asarray(cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA))
+
+
+def _shrunk(part: np.ndarray, matrix: np.ndarray, ratio: float) -> tuple[np.ndarray, np.ndarray]:
+    """A part of the photo shrunk by a whole number, so that about FINER of its pixels make one of the result's.
+
+    Args:
+        ratio: pixels of the photo per pixel of the result.
+    """
+    import cv2
+
+    by = math.floor(ratio / FINER)
+    size = (part.shape[1] // by, part.shape[0] // by) if by > 1 else (0, 0)
+    if min(size) < 2:
+        return part, matrix
+    whole = part[: size[1] * by, : size[0] * by]
+    moved = matrix / by
+    moved[:, 2] = (matrix[:, 2] + 0.5) / by - 0.5
+    return np.asarray(cv2.resize(whole, size, interpolation=cv2.INTER_AREA)), moved
 
 
 def _near(photo: np.ndarray, matrix: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,8 @@ FEWEST = 200
 """Pixels below which nothing is measured."""
 BLURS = (0.0, 0.4, 0.6, 0.8, 1.0, 1.3, 1.7, 2.2, 2.8, 3.6, 4.6, 6.0)
 """Standard deviations that are tried, in pixels of the photo."""
+WINDOW = 384
+"""Pixels a side that are enough to tell sharpness and grain from."""
 CALM, CALMEST = 9, 0.15
 """Side of the neighbourhoods of which the calmest share tells of grain, in pixels; and that share."""
 LEVELS = 2
@@ -38,8 +40,9 @@ class Grain:
         """That of (h,w,3) uint8 pixels at `where` (h,w) bool; none at scales with too few pixels."""
         import cv2
 
-        values: np.ndarray = pixels.astype(np.float32)
-        share: np.ndarray = where.astype(np.float32)
+        window = _busiest(where)
+        values: np.ndarray = pixels[window].astype(np.float32)
+        share: np.ndarray = where[window].astype(np.float32)
         levels: list[np.ndarray] = []
         finer = np.zeros((3, 3))
         for _ in range(LEVELS):
@@ -86,6 +89,8 @@ def matching_blur(render: np.ndarray, photo: np.ndarray, where: np.ndarray, grai
 
     if min(where.shape) < 8 or where.sum() < FEWEST:
         return 0.0
+    window = _busiest(where)
+    render, photo, where = render[window], photo[window], where[window]
     noise = grain.drawn(where.shape[0], where.shape[1], seed=0).mean(2)
     light = render.astype(np.float32).mean(2)
     wanted = _sharpness(photo.astype(np.float32).mean(2), where)
@@ -96,6 +101,17 @@ def matching_blur(render: np.ndarray, photo: np.ndarray, where: np.ndarray, grai
         return sum(abs(np.log((one + 0.1) / (two + 0.1))) for one, two in zip(found, wanted, strict=True))
 
     return min(BLURS, key=unlike)
+
+
+def _busiest(where: np.ndarray) -> tuple[slice, slice]:
+    """The window of at most WINDOW pixels a side with most of what is to be measured in it."""
+    import cv2
+
+    height, width = (min(side, WINDOW) for side in where.shape)
+    sums = cv2.integral(where.astype(np.uint8))
+    inside = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
+    top, left = np.unravel_index(int(inside.argmax()), inside.shape)
+    return slice(int(top), int(top) + height), slice(int(left), int(left) + width)
 
 
 def _sharpness(grey: np.ndarray, where: np.ndarray) -> list[float]:

@@ -88,7 +88,7 @@ def detect_pixels(
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     scaled = cv2.resize(picture, inner, interpolation=interpolation)
     canvas[offset : offset + inner[1], offset : offset + inner[0]] = scaled
-    outputs = run("scrfd", ((canvas.astype(np.float32) - 127.5) / 128.0).transpose(2, 0, 1)[None])
+    outputs = run("scrfd", cv2.dnn.blobFromImage(canvas, 1 / 128.0, mean=(127.5, 127.5, 127.5)))
     scores, boxes, points = _decode(outputs, canvas.shape[:2], threshold)
     # back from the canvas to pixels of the picture
     ratio = np.array([inner[0] / width, inner[1] / height], np.float32)

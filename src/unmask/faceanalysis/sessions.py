@@ -20,7 +20,7 @@ def run(artifact: str, pixels: np.ndarray) -> list[np.ndarray]:
         UnmaskError: the weights are not there and cannot be fetched.
     """
     session, input_name = _session(artifact, torch.get_num_threads())
-    outputs: list[np.ndarray] = session.run(None, {input_name: pixels.astype(np.float32)})
+    outputs: list[np.ndarray] = session.run(None, {input_name: np.ascontiguousarray(pixels, np.float32)})
     return outputs
 
 

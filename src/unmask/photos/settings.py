@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import cache
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
@@ -26,7 +26,8 @@ FRAME = 256
 """Side of the pictures that methods see, in pixels."""
 
 
-def settings_of(method: str, answers: int, overrides: Sequence[str]) -> RunConfig:
+@cache
+def settings_of(method: str, answers: int, overrides: tuple[str, ...]) -> RunConfig:
     """The settings of a run with this method and so many answers to each face.
 
     Args:

@@ -75,7 +75,8 @@ def test_tiles_cover_the_photo_and_overlap() -> None:
         assert all(first[1] - second[0] >= OVERLAP / scale - 2 for first, second in pairwise(spans))
         assert all((stop - start) * scale <= TILE + 1 for start, stop in spans)
     assert len(_spans(2016, 1.0)) == 1
-    assert max(look.scale for look in _looks(3000, 4000)) == FINEST
+    assert max(look.scale for look in _looks(600, 800)) == FINEST[1]
+    assert max(look.scale for look in _looks(3000, 4000)) == FINEST[0]
 
 
 def test_mirroring_a_photo_mirrors_the_frame() -> None:

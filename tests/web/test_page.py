@@ -167,6 +167,11 @@ def test_faces_are_chosen_by_a_click_and_several_answers_shown(
     assert unmasker.calls[-1]["faces"] == (1,)
     assert unmasker.calls[-1]["answers"] == 3
     assert page.locator("#gallery img").count() >= 3
+    filled = unmasker.find(photo_file(tmp_path)).occlusion
+    assert (downloaded(page)[filled] == PAINT).all()
+    page.locator("#gallery button img").nth(2).click()
+    time.sleep(2.0)
+    assert (downloaded(page)[filled] == np.array(PAINT) + 40).all()
 
 
 def test_stop_stops_and_another_run_follows(visit: Any, unmasker: FakeUnmasker, tmp_path: Path) -> None:

@@ -62,6 +62,19 @@ class Session:
     chosen: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Answer:
+    """One finished answer.
+
+    Attributes:
+        shown: the photo before and after, as the browser has them.
+        path: the whole photo.
+    """
+
+    shown: tuple[Image.Image, Image.Image]
+    path: Path
+
+
 def build_page(
     make: Callable[[str], Unmasker], examples: list[Path], folder: Path, *, methods: tuple[str, ...] = METHODS
 ) -> gr.Blocks:
@@ -153,11 +166,16 @@ def build_page(
         finally:
             work.close()
 
+    def picked(finished: tuple[Answer, ...], event: gr.SelectData) -> tuple[Any, ...]:
+        answer = finished[event.index]
+        return gr.update(value=answer.shown), gr.update(value=str(answer.path))
+
     def stopped() -> tuple[Any, ...]:
         return *_idle(), *_no_result()
 
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(FORGET_S, FORGET_S)) as page:
         session = gr.State(None, time_to_live=FORGET_S)
+        finished = gr.State((), time_to_live=FORGET_S)
         gr.Markdown(f"# {TITLE}\nGenerates the part of a face that a face mask hides.", elem_id="title")
         gr.Markdown(f"{GUESS} {PRIVATE}", elem_id="guess")
         with gr.Row():
@@ -209,13 +227,14 @@ def build_page(
                 )
                 download = gr.DownloadButton("Download the whole photo (PNG)", elem_id="download", visible=False)
 
-        result = [compared, gallery, download]
+        result = [compared, gallery, download, finished]
         inputs = [session, painted, found_part, boxes, faces, note, start, *result]
         photo.change(opened, [photo, method], inputs, show_progress="minimal")
         faces.input(choose, [session, faces], [session, boxes, start], show_progress="hidden")
         boxes.select(clicked, session, [session, boxes, faces, start], show_progress="hidden")
         asked = [session, painted, method, answers]
         working = start.click(unmask, asked, [start, stop, status, *result], show_progress="hidden")
+        gallery.select(picked, finished, [compared, download], show_progress="hidden")
         stop.click(stopped, None, [start, stop, status, *result], cancels=[working], queue=False)
         page.load(arrived, None, None, queue=False)
         page.unload(left)
@@ -244,19 +263,24 @@ def _idle() -> tuple[Any, ...]:
 
 
 def _no_result() -> tuple[Any, ...]:
-    return gr.update(value=None, visible=False), gr.update(value=None, visible=False), gr.update(visible=False)
+    """Slider, gallery, download and answers, while there are none."""
+    return gr.update(value=None, visible=False), gr.update(value=None, visible=False), gr.update(visible=False), ()
 
 
 def _shown(session: Session, result: UnmaskedPhoto, folder: Path) -> tuple[Any, ...]:
-    """Outputs of `unmask` for a finished photo."""
-    answers = [preview(one) for one in result.answers]
-    path = Path(tempfile.mkdtemp(dir=folder)) / "unmasked.png"
-    result.save(path)
-    gallery = [(one, f"answer {number}") for number, one in enumerate(answers, 1)]
+    """Slider, gallery, download and answers of a finished photo."""
+    place = Path(tempfile.mkdtemp(dir=folder))
+    answers = []
+    for number, one in enumerate(result.answers):
+        path = place / ("unmasked.png" if number == 0 else f"unmasked_answer{number + 1}.png")
+        result.save(path, number)
+        answers.append(Answer((session.shown, preview(one)), path))
+    gallery = [(answer.shown[1], f"answer {number}") for number, answer in enumerate(answers, 1)]
     return (
-        gr.update(value=(session.shown, answers[0]), visible=True),
-        gr.update(value=gallery, visible=len(answers) > 1),
-        gr.update(value=str(path), visible=True),
+        gr.update(value=answers[0].shown, visible=True),
+        gr.update(value=gallery, visible=len(answers) > 1, selected_index=None),
+        gr.update(value=str(answers[0].path), visible=True),
+        tuple(answers),
     )
 
 

@@ -16,7 +16,9 @@ from unmask import convert
 from unmask.building import typed
 from unmask.compare.__main__ import parse as parse_compare
 from unmask.config_dir import config_dir
+from unmask.photos.__main__ import parse as parse_photos
 from unmask.shell import check_overrides
+from unmask.web.__main__ import parse as parse_web
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md"), ROOT / "data/sample/README.md"])
@@ -74,6 +76,10 @@ def test_a_documented_command_can_be_given(command: str) -> None:
         parse_compare(arguments[3:])
     elif arguments[2] == "unmask.convert":
         convert.parse(arguments[3:])
+    elif arguments[2] == "unmask.photos":
+        parse_photos(arguments[3:])
+    elif arguments[2] == "unmask.web":
+        parse_web(arguments[3:])
     else:
         assert arguments[2:] in (["unmask.weights"], ["unmask.weights", "--list"])
 

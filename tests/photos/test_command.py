@@ -49,6 +49,9 @@ def test_a_folder_with_a_broken_file_is_done_and_goes_on(
     assert entries["b.png"]["results"] == ["b.png"] and entries["clean.jpg"]["results"] == []
     (face,) = entries["b.png"]["faces"]
     assert face["skipped"] is None and len(face["quad"]) == 4 and len(face["box"]) == 4
+    outline = max(face["occlusion_outlines"], key=len)
+    middle = np.array(face["quad"]).mean(0)
+    assert len(outline) > 8 and np.array(outline)[:, 1].max() > middle[1] > np.array(outline)[:, 1].min() - 40
     assert 0.05 < face["occlusion"] < 0.4 and face["seconds"] > 0
     with Image.open(photos / "b.png") as before, Image.open(out / "b.png") as after:
         assert after.size == before.size

@@ -16,6 +16,7 @@ from sample_scenes import person, scene
 from unmask.errors import UnmaskError
 from unmask.photos import Progress, Unmasker
 from unmask.photos.scene import backdrop, quad_at
+from unmask.photos.settings import settings_of
 
 pytestmark = pytest.mark.weights
 TWO = [(1, quad_at(300, 330, 400, 6)), (2, quad_at(740, 300, 360, -8))]
@@ -145,6 +146,7 @@ def test_mistakes_are_told_at_once() -> None:
         Unmasker("magic")
     with pytest.raises(UnmaskError, match="w_stepz"):
         Unmasker("stylegan_proj", overrides=["method.w_stepz=3"])
+    assert settings_of("feed_forward", 1, Unmasker(seed=3, overrides=["device=cpu"]).overrides).seed == 3
     with pytest.raises(UnmaskError, match="0 answers"):
         Unmasker()(person(0)[0], answers=0)
 

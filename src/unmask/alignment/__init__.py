@@ -5,7 +5,7 @@ from __future__ import annotations
 from unmask.alignment.align import frame_of
 from unmask.alignment.crop import crop
 from unmask.alignment.finding import find_faces
-from unmask.alignment.paste import Pasted, fitted_full, paste
+from unmask.alignment.paste import Pasted, Region, fitted_full, paste, region_in
 from unmask.alignment.placement import Placement, place_main_face
 from unmask.alignment.quad import Quad, corner_error
 from unmask.alignment.suitable import unsuitable
@@ -14,6 +14,7 @@ __all__ = [
     "Pasted",
     "Placement",
     "Quad",
+    "Region",
     "corner_error",
     "crop",
     "find_faces",
@@ -21,5 +22,6 @@ __all__ = [
     "frame_of",
     "paste",
     "place_main_face",
+    "region_in",
     "unsuitable",
 ]

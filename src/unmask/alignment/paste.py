@@ -82,25 +82,20 @@ def paste(
     import cv2
 
     unit = quad.side / 256.0
-    box = _box(photo.shape[0], photo.shape[1], quad, filled)
-    if box is None:
+    region = region_in(photo.shape[0], photo.shape[1], quad, filled, occlusion.seam)
+    if region is None:
         return Pasted(0, 0, np.zeros((0, 0, 3), np.uint8), np.zeros((0, 0), bool))
-    left, top, right, bottom = box
-    part = photo[top:bottom, left:right]
-    size = (right - left, bottom - top)
-
-    def here(matrix: np.ndarray) -> np.ndarray:
-        moved = matrix.copy()
-        moved[:, 2] -= (left, top)
-        return moved
+    left, top, hole = region.left, region.top, region.inside
+    height, width = hole.shape
+    part = photo[top : top + height, left : left + width]
 
     render = to_uint8(picture)
     if quad.side < len(render):
         side = math.ceil(quad.side)
         render = cv2.resize(render, (side, side), interpolation=cv2.INTER_AREA)
     border = cv2.BORDER_REPLICATE
-    render = cv2.warpAffine(render, here(quad.to_photo(len(render))), size, flags=cv2.INTER_CUBIC, borderMode=border)
-    hole = _inside(filled, occlusion.seam, here(quad.to_photo(filled.shape[-1])), size)
+    matrix = _moved(quad.to_photo(len(render)), left, top)
+    render = cv2.warpAffine(render, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=border)
 
     away = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) / unit
     ring = (away > 0) & (away <= RING)
@@ -108,7 +103,7 @@ def paste(
     sigma = matching_blur(render, part, ring, grain)
     if sigma > 0:
         render = cv2.GaussianBlur(render, (0, 0), sigma)
-    noise = grain.less(Grain.of(render, ring)).drawn(size[1], size[0], seed)
+    noise = grain.less(Grain.of(render, ring)).drawn(height, width, seed)
 
     joined = composite(
         from_uint8(render)[None],
@@ -123,6 +118,40 @@ def paste(
     levels = (joined.permute(1, 2, 0).numpy() + 1) * 127.5 + noise * share
     pixels = np.where(hole[..., None], np.clip(np.rint(levels), 0, 255).astype(np.uint8), part)
     return Pasted(left, top, pixels, hole)
+
+
+@dataclass(frozen=True)
+class Region:
+    """Part of a photo, and what of it is inside; the names are those of `Pasted`."""
+
+    left: int
+    top: int
+    inside: np.ndarray
+
+    def mark(self, filled: np.ndarray) -> None:
+        """Mark it in a map (H,W) bool of the photo, in place."""
+        height, width = self.inside.shape
+        filled[self.top : self.top + height, self.left : self.left + width] |= self.inside
+
+
+def region_in(height: int, width: int, quad: Quad, filled: Tensor, seam: float) -> Region | None:
+    """Where a map (1,S,S) of a frame, grown by `seam` pixels at 256, lies in a photo; None where it lies outside.
+
+    The part of the photo reaches MARGIN beyond it.
+    """
+    box = _box(height, width, quad, filled)
+    if box is None:
+        return None
+    left, top, right, bottom = box
+    matrix = _moved(quad.to_photo(filled.shape[-1]), left, top)
+    return Region(left, top, _inside(filled, seam, matrix, (right - left, bottom - top)))
+
+
+def _moved(matrix: np.ndarray, left: int, top: int) -> np.ndarray:
+    """A matrix into the photo as one into the part of it that begins there."""
+    moved = matrix.copy()
+    moved[:, 2] -= (left, top)
+    return moved
 
 
 def _inside(filled: Tensor, seam: float, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:

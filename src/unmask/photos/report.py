@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from unmask.alignment import Quad
+from unmask.alignment.quad import transform
 from unmask.errors import UnmaskError
 from unmask.files import stamp, write_json
 from unmask.photos.results import FaceResult, UnmaskedPhoto
@@ -82,19 +86,39 @@ def photo_entry(file: Path, results: tuple[str, ...], made: UnmaskedPhoto, secon
 
 
 def face_entry(face: FaceResult) -> dict[str, Any]:
-    """Box, quad, occlusion, warnings and seconds of one face; lengths in pixels of the upright photo."""
+    """Box, quad, occlusion, warnings and seconds of one face; lengths in pixels of the upright photo.
+
+    The occlusion is told as its share of the frame and as polygons; both are null for a face that was left alone.
+    """
     found = face.found
-    share = None if face.occlusion is None else round(float(face.occlusion.mean()), 4)
+    share, outlines = None, None
+    if face.occlusion is not None:
+        share = round(float(face.occlusion.mean()), 4)
+        outlines = _outlines(face.occlusion, Quad.of_corners(found.quad))
     return {
         "index": found.index,
         "box": [round(edge, 1) for edge in found.box],
         "score": round(found.score, 3),
         "quad": [[round(float(x), 2), round(float(y), 2)] for x, y in found.quad],
-        "occlusion": share,  # of the frame's area
+        "occlusion": share,
+        "occlusion_outlines": outlines,
         "skipped": found.skipped,
         "warnings": list(found.warnings),
         "seconds": round(face.seconds, 3),
     }
+
+
+def _outlines(occlusion: np.ndarray, quad: Quad) -> list[list[list[float]]]:
+    """The borders of a map (S,S) bool of the frame, as polygons in pixels of the photo."""
+    import cv2
+
+    found, _ = cv2.findContours(occlusion.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    matrix = quad.to_photo(len(occlusion))
+    outlines = []
+    for one in found:
+        points = transform(cv2.approxPolyDP(one, 1.0, closed=True)[:, 0].astype(np.float64), matrix)
+        outlines.append([[round(float(x), 1), round(float(y), 1)] for x, y in points])
+    return outlines
 
 
 class Report:

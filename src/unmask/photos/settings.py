@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from threading import Lock
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
@@ -22,6 +23,8 @@ RECIPES: dict[str, tuple[str, ...]] = {
 }
 """Overrides of `python -m unmask.run` for each method."""
 METHODS = tuple(RECIPES)
+COMPOSING = Lock()
+"""Hydra composes one configuration at a time in a process."""
 FRAME = 256
 """Side of the pictures that methods see, in pixels."""
 
@@ -49,7 +52,7 @@ def settings_of(method: str, answers: int, overrides: tuple[str, ...]) -> RunCon
     # The sample is in the repository alone, and not needed.
     data = ("data=ffhq_cmfd", f"data.resolution={FRAME}")
     try:
-        with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
+        with COMPOSING, initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
             config = compose("run", [*RECIPES[method], *several, *data, *overrides])
     except HydraException as error:
         raise UnmaskError(" ".join(str(error).split())) from error

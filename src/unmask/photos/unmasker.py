@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from unmask.alignment import Placement, Quad, crop, find_faces, fitted_full, frame_of, paste, unsuitable
+from unmask.alignment import Placement, Quad, crop, find_faces, fitted_full, frame_of, paste, region_in, unsuitable
 from unmask.building import build_method, pick_device
 from unmask.config import RunConfig
 from unmask.errors import UnmaskError
@@ -84,7 +84,7 @@ class Unmasker:
             UnmaskError: no such method or option.
         """
         self.method = method
-        self.overrides = (*overrides, f"seed={seed}", f"device={device}")
+        self.overrides = (f"seed={seed}", f"device={device}", *overrides)
         self._shared = Shared()
         settings_of(method, 1, self.overrides)
 
@@ -102,7 +102,7 @@ class Unmasker:
         occlusion = np.zeros(photo.pixels.shape[:2], bool)
         for one in framed:
             if one.faces is not None:
-                _mark(occlusion, one, settings)
+                _mark(occlusion, one)
         return FoundFaces(Image.fromarray(photo.pixels), tuple(one.found for one in framed), occlusion)
 
     def __call__(
@@ -255,13 +255,12 @@ def _left_alone(one: _Framed, reason: str) -> _Framed:
     return _Framed(replace(one.found, skipped=one.found.skipped or reason), one.quad, None, one.seconds)
 
 
-def _mark(occlusion: np.ndarray, one: _Framed, settings: RunConfig) -> None:
+def _mark(occlusion: np.ndarray, one: _Framed) -> None:
     """Mark the face mask of one face in a map (H,W) of the photo."""
     assert one.faces is not None
-    blank = np.zeros((*occlusion.shape, 3), np.uint8)
-    raw = torch.ones(3, FRAME, FRAME)
-    flat = replace(settings.occlusion, seam=0.0)
-    paste(blank, one.quad, raw, one.faces.filled[0], flat).mark(occlusion)
+    region = region_in(occlusion.shape[0], occlusion.shape[1], one.quad, one.faces.filled[0], 0.0)
+    if region is not None:
+        region.mark(occlusion)
 
 
 def _answers(made: Reconstruction) -> tuple[list[torch.Tensor], list[torch.Tensor | None]]:

@@ -18,13 +18,7 @@ HERE = ("127.0.0.1", "localhost", "::1")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit code."""
     steady_streams()
-    parser = argparse.ArgumentParser(prog="python -m unmask.web", description="Unmask photos in the browser.")
-    parser.add_argument("--port", type=int, help="of the page; the first that is free from 7860 on")
-    parser.add_argument("--host", default=HERE[0], help="address to bind to (127.0.0.1: this machine alone)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
-    parser.add_argument("--max-upload", type=float, default=50.0, metavar="MB", help="of a photo (50)")
-    parser.add_argument("--open", action="store_true", help="open it in the browser")
-    options = parser.parse_args(arguments)
+    options = parse(arguments)
     if importlib.util.find_spec("gradio") is None:
         sys.stderr.write("The page needs one more package: pip install 'unmask[web]'\n")
         return 2
@@ -48,6 +42,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"The page cannot be served ({error}). Choose another --port.\n")
         return 2
     return 0
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line; exits as argparse does on mistakes."""
+    parser = argparse.ArgumentParser(prog="python -m unmask.web", description="Unmask photos in the browser.")
+    parser.add_argument("--port", type=int, help="of the page; the first that is free from 7860 on")
+    parser.add_argument("--host", default=HERE[0], help="address to bind to (127.0.0.1: this machine alone)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    parser.add_argument("--max-upload", type=float, default=50.0, metavar="MB", help="of a photo (50)")
+    parser.add_argument("--open", action="store_true", help="open it in the browser")
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

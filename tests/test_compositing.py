@@ -50,7 +50,7 @@ def difference_of(cast: float, stretch: float, size: int = 64) -> torch.Tensor:
 
 def test_membrane_meets_the_input_at_every_part_of_the_seam() -> None:
     hole, difference = disc_hole(), difference_of(0.1, -0.8)
-    found = colour_membrane(difference, hole)
+    found = colour_membrane(difference, hole, hole.shape[-1] / 256)
     y, x = 32 + 15, 32  # lowest pixel of the hole, whose neighbour differs by -0.8; highest, by 0.1
     assert found[0, 0, y, x] < -0.5
     # a robust mean: what disagrees keeps a little of its weight
@@ -58,7 +58,8 @@ def test_membrane_meets_the_input_at_every_part_of_the_seam() -> None:
 
 
 def test_a_stretch_of_the_seam_that_disagrees_does_not_dye_the_middle() -> None:
-    found = colour_membrane(difference_of(0.1, -0.8), disc_hole())
+    hole = disc_hole()
+    found = colour_membrane(difference_of(0.1, -0.8), hole, hole.shape[-1] / 256)
     # as above
     torch.testing.assert_close(found[0, :, 32, 32], torch.full((3,), 0.1), atol=0.01, rtol=0)
 
@@ -68,7 +69,7 @@ def test_the_common_cast_goes_by_the_hole_s_surroundings() -> None:
     difference = torch.full((1, 3, 64, 64), 0.2)
     difference[..., 28:37, 28:37] = 0.0  # in the hole: not looked at
     difference[..., :8, :] = difference[..., -8:, :] = difference[..., :8] = difference[..., -8:] = -0.1
-    found = colour_membrane(difference, hole)
+    found = colour_membrane(difference, hole, hole.shape[-1] / 256)
     # deep in the hole little is left of the seam
     torch.testing.assert_close(found[0, :, 32, 32], torch.full((3,), 0.2), atol=2e-3, rtol=0)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from unmask.config_dir import sample_root
 from unmask.errors import UnmaskError
+from unmask.images import load_levels
 from unmask.photos.scene import Placed, backdrop, compose, quad_at
 
 SCENES = (
@@ -39,8 +39,8 @@ def _written(people: list[Path], folder: Path) -> Iterator[Path]:
             continue
         faces = []
         for number, x, y, side, turn in placed:
-            with Image.open(people[number]) as opened:
-                faces.append(Placed(np.asarray(opened.convert("RGB")), quad_at(x, y, side, turn)))
+            picture, _ = load_levels(people[number])
+            faces.append(Placed(picture, quad_at(x, y, side, turn)))
         path = folder / f"example-{name}.png"
         Image.fromarray(compose(backdrop(*size, seed), faces)).save(path)
         yield path

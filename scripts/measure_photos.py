@@ -27,7 +27,7 @@ from PIL import Image
 from rich.progress import track
 from torch import Tensor
 
-from unmask.alignment import Quad, corner_error, crop, find_faces, fitted_full, frame_of, paste
+from unmask.alignment import Quad, corner_error, crop, find_faces, frame_of, paste, render_for
 from unmask.building import build_method, pick_device
 from unmask.config import RunConfig
 from unmask.config_dir import sample_root
@@ -212,8 +212,8 @@ def unmask_at(one: Known, quad: Quad, method: Method, settings: RunConfig) -> tu
     filled = grown(masked, occlusion)[None]
     faces = Faces(("0",), masked[None], occlusion[None], dilate(filled, settings.occlusion.dilate), grown=filled)
     made = method.unmask(faces)
-    full = None if made.full is None or quad.side <= 256 else made.full[0].cpu()
-    pasted = paste(one.masked, quad, fitted_full(made.raw[0].cpu(), full), filled[0], settings.occlusion)
+    full = None if made.full is None else made.full[0].cpu()
+    pasted = paste(one.masked, quad, render_for(quad, made.raw[0].cpu(), full), filled[0], settings.occlusion)
     result, changed = one.masked.copy(), np.zeros(one.masked.shape[:2], bool)
     pasted.onto(result)
     pasted.mark(changed)

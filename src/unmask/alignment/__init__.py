@@ -5,7 +5,7 @@ from __future__ import annotations
 from unmask.alignment.align import frame_of
 from unmask.alignment.crop import crop
 from unmask.alignment.finding import find_faces
-from unmask.alignment.paste import Pasted, Region, fitted_full, paste, region_in
+from unmask.alignment.paste import Pasted, Region, fitted_full, paste, region_in, render_for
 from unmask.alignment.placement import Placement, place_main_face
 from unmask.alignment.quad import Quad, corner_error
 from unmask.alignment.suitable import unsuitable
@@ -23,5 +23,6 @@ __all__ = [
     "paste",
     "place_main_face",
     "region_in",
+    "render_for",
     "unsuitable",
 ]

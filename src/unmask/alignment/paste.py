@@ -11,7 +11,7 @@ from torch import Tensor
 
 from unmask.alignment.grain import Grain, matching_blur
 from unmask.alignment.quad import Quad
-from unmask.compositing import composite
+from unmask.compositing import composite, soft_edge
 from unmask.config import OcclusionConfig
 from unmask.images import from_uint8, resize, to_uint8
 
@@ -22,30 +22,56 @@ RING = 24.0
 
 
 @dataclass(frozen=True)
-class Pasted:
-    """A part of a photo that was filled.
+class Region:
+    """Part of a photo, and what of it is inside.
 
     Attributes:
         left, top: where the part's first pixel is in the photo.
-        pixels: (h,w,3) uint8.
-        changed: (h,w) bool; elsewhere `pixels` are the photo's own.
+        inside: (h,w) bool.
     """
 
     left: int
     top: int
+    inside: np.ndarray
+
+    def of(self, photo: np.ndarray) -> np.ndarray:
+        """The part of a photo (H,W,...), as a view."""
+        height, width = self.inside.shape
+        return photo[self.top : self.top + height, self.left : self.left + width]
+
+    def mark(self, filled: np.ndarray) -> None:
+        """Mark what is inside in a map (H,W) bool of the photo, in place."""
+        part = self.of(filled)
+        part |= self.inside
+
+
+@dataclass(frozen=True)
+class Pasted:
+    """A part of a photo that was filled.
+
+    Attributes:
+        region: where, and what of it was changed.
+        pixels: (h,w,3) uint8; those outside the region are the photo's own.
+    """
+
+    region: Region
     pixels: np.ndarray
-    changed: np.ndarray
 
     def onto(self, photo: np.ndarray) -> None:
         """Write what was changed into (H,W,3) uint8, in place."""
-        height, width = self.changed.shape
-        part = photo[self.top : self.top + height, self.left : self.left + width]
-        part[self.changed] = self.pixels[self.changed]
+        self.region.of(photo)[self.region.inside] = self.pixels[self.region.inside]
 
     def mark(self, filled: np.ndarray) -> None:
         """Mark what was changed in a map (H,W) bool of the photo, in place."""
-        height, width = self.changed.shape
-        filled[self.top : self.top + height, self.left : self.left + width] |= self.changed
+        self.region.mark(filled)
+
+
+def render_for(quad: Quad, raw: Tensor, full: Tensor | None) -> Tensor:
+    """Which render of an answer to paste: the full one only where the face is larger in the photo than `raw` is.
+
+    Arguments and result are those of `fitted_full`.
+    """
+    return fitted_full(raw, full if quad.side > raw.shape[-1] else None)
 
 
 def fitted_full(raw: Tensor, full: Tensor | None) -> Tensor:
@@ -84,17 +110,16 @@ def paste(
     unit = quad.side / 256.0
     region = region_in(photo.shape[0], photo.shape[1], quad, filled, occlusion.seam)
     if region is None:
-        return Pasted(0, 0, np.zeros((0, 0, 3), np.uint8), np.zeros((0, 0), bool))
-    left, top, hole = region.left, region.top, region.inside
+        return Pasted(Region(0, 0, np.zeros((0, 0), bool)), np.zeros((0, 0, 3), np.uint8))
+    hole, part = region.inside, region.of(photo)
     height, width = hole.shape
-    part = photo[top : top + height, left : left + width]
 
     render = to_uint8(picture)
     if quad.side < len(render):
         side = math.ceil(quad.side)
         render = cv2.resize(render, (side, side), interpolation=cv2.INTER_AREA)
     border = cv2.BORDER_REPLICATE
-    matrix = _moved(quad.to_photo(len(render)), left, top)
+    matrix = _moved(quad.to_photo(len(render)), region.left, region.top)
     render = cv2.warpAffine(render, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=border)
 
     away = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) / unit
@@ -105,33 +130,19 @@ def paste(
         render = cv2.GaussianBlur(render, (0, 0), sigma)
     noise = grain.less(Grain.of(render, ring)).drawn(height, width, seed)
 
+    hole_map = torch.from_numpy(hole.astype(np.float32))[None, None]
     joined = composite(
         from_uint8(render)[None],
         from_uint8(part)[None],
-        torch.from_numpy(hole.astype(np.float32))[None, None],
+        hole_map,
         feather=occlusion.feather,
         blend=occlusion.blend,
         unit=unit,
     )[0]
-    depth = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    share = np.clip(depth / (occlusion.feather * unit + 1), 0, 1)[..., None]
+    share = soft_edge(hole_map, occlusion.feather * unit)[0, 0, :, :, None].numpy()
     levels = (joined.permute(1, 2, 0).numpy() + 1) * 127.5 + noise * share
     pixels = np.where(hole[..., None], np.clip(np.rint(levels), 0, 255).astype(np.uint8), part)
-    return Pasted(left, top, pixels, hole)
-
-
-@dataclass(frozen=True)
-class Region:
-    """Part of a photo, and what of it is inside; the names are those of `Pasted`."""
-
-    left: int
-    top: int
-    inside: np.ndarray
-
-    def mark(self, filled: np.ndarray) -> None:
-        """Mark it in a map (H,W) bool of the photo, in place."""
-        height, width = self.inside.shape
-        filled[self.top : self.top + height, self.left : self.left + width] |= self.inside
+    return Pasted(region, pixels)
 
 
 def region_in(height: int, width: int, quad: Quad, filled: Tensor, seam: float) -> Region | None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from torch import Tensor
 
 from unmask.alignment import Placement, crop, place_main_face
 from unmask.errors import UnmaskError
+from unmask.files import stamp
 from unmask.images import from_uint8, load_levels
+
+KEPT = 100_000
+"""Photos whose faces' places are remembered by a process."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +40,24 @@ def load_aligned(path: Path, resolution: int, placement: Placement | None = None
     """
     photo, notes = load_levels(path)
     if placement is None:
-        try:
-            placement = place_main_face(photo)
-        except UnmaskError as error:
-            raise UnmaskError(f"{path}: {error} (data.align=true).") from error
+        placement = _main_face(path, stamp(path))
     elif photo.shape[:2] != (placement.height, placement.width):
         raise UnmaskError(
             f"{path}: is {photo.shape[1]}x{photo.shape[0]}, and the masked photo of that id is "
             f"{placement.width}x{placement.height}; with data.align=true both must be the same photo at the same size."
         )
     return AlignedPicture(from_uint8(crop(photo, placement.quad, resolution)), notes, placement)
+
+
+@lru_cache(maxsize=KEPT)
+def _main_face(path: Path, state: tuple[str, int, int] | None) -> Placement:
+    """Where the largest face of a photo is; `state` tells the file from a later one at its place.
+
+    Finding it takes far longer than decoding the photo, and a data set reads a picture more than once: for the method,
+    for grids, and in every epoch of a training.
+    """
+    photo, _ = load_levels(path)
+    try:
+        return place_main_face(photo)
+    except UnmaskError as error:
+        raise UnmaskError(f"{path}: {error} (data.align=true).") from error

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unmask.alignment import Quad, fitted_full, paste
+from unmask.alignment import Quad, paste, render_for
 from unmask.config import OcclusionConfig
 from unmask.data import PairedDataset
 from unmask.faces import Faces, Reconstruction
@@ -31,9 +31,9 @@ def paste_back(
         photo = read(files[id])
         quad = Quad.of_corners(faces.corners[0].numpy())
         raw = made.raw[0]
-        full = None if made.full is None or quad.side <= raw.shape[-1] else made.full[0]
+        full = None if made.full is None else made.full[0]
         pixels, filled = photo.pixels.copy(), np.zeros(photo.pixels.shape[:2], bool)
-        pasted = paste(photo.pixels, quad, fitted_full(raw, full), faces.filled[0], occlusion)
+        pasted = paste(photo.pixels, quad, render_for(quad, raw, full), faces.filled[0], occlusion)
         pasted.onto(pixels)
         pasted.mark(filled)
         save(photo, pixels, filled, run_dir / FOLDER / f"{id}.png")

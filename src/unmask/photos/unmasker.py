@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from unmask.alignment import Placement, Quad, crop, find_faces, fitted_full, frame_of, paste, region_in, unsuitable
+from unmask.alignment import Placement, Quad, crop, find_faces, frame_of, paste, region_in, render_for, unsuitable
 from unmask.building import build_method, pick_device
 from unmask.config import RunConfig
 from unmask.errors import UnmaskError
@@ -174,7 +174,7 @@ class Unmasker:
         raws, fulls = _answers(made)
         for picture, raw, full in zip(pictures, raws, fulls, strict=True):
             seed = settings.seed * 1000 + one.found.index
-            render = fitted_full(raw, full if one.quad.side > FRAME else None)
+            render = render_for(one.quad, raw, full)
             pasted = paste(photo.pixels, one.quad, render, faces.filled[0], settings.occlusion, seed=seed)
             pasted.onto(picture)
             pasted.mark(filled)

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from unmask.compare.runs import FinishedRun, find_runs, read_run
 from unmask.data.scan import clean_id, find_files
 from unmask.errors import UnmaskError
-from unmask.evaluation.bootstrap import mean_interval
-from unmask.evaluation.report import GridRow, draw_grid, save_grid
 from unmask.images import load_image, to_uint8
+from unmask.results.bootstrap import mean_interval
+from unmask.results.grid import GridRow, draw_grid, save_grid
+from unmask.results.read import FinishedRun, find_runs, read_run
 
 METRICS = ("hole/psnr", "hole/lpips", "identity/arcface", "raw_visible/psnr")
 

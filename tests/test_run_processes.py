@@ -15,7 +15,7 @@ from conftest import Cli
 from unmask.errors import UnmaskError
 from unmask.fingerprint import config_hash, differences
 from unmask.processes import Alone, start_processes
-from unmask.sweep.jobs import FAILURE_FILE
+from unmask.results.layout import FAILURE_FILE
 
 CPU = torch.device("cpu")
 

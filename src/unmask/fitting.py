@@ -19,6 +19,7 @@ from unmask.methods.checkpoints import FOLDER, load_generator
 from unmask.methods.trained import TrainedMethod, check_size
 from unmask.precision import resolve_precision
 from unmask.processes import Processes
+from unmask.results.catalogue import check_metric
 from unmask.runlog import RunLog
 from unmask.training import Emergence, TrainingReport, fit
 from unmask.training.schedule import Course
@@ -71,7 +72,7 @@ def train(
         UnmaskError: nothing to train on, settings that do not fit, or a training that diverged.
     """
     config, training = cast("TrainedMethodConfig", settings.method), settings.training
-    evaluation.check_metric(training.monitor, "training.monitor")
+    check_metric(training.monitor, "training.monitor")
     exclude = frozenset() if settings.data.split is Split.train else frozenset(evaluated.ids)
     fabric = processes.fabric()
     progress = settings.progress and processes.first

@@ -44,10 +44,13 @@ from unmask.mistakes import explain
 from unmask.options import Place
 from unmask.photos.pasting import paste_back
 from unmask.processes import Processes, start_processes
+from unmask.results.layout import finished_ids, forget_failure, is_complete, read_report, record_failure
+from unmask.results.summary import EvaluationResult, RunInfo
+from unmask.results.table import terminal_table
 from unmask.runlog import NullRunLog, TensorBoardLog
 from unmask.shared import Shared
 from unmask.shell import check_overrides, command, override
-from unmask.sweep.jobs import forget_failure, is_complete, objective_of, read_report, record_failure
+from unmask.sweep.jobs import objective_of
 from unmask.sweep.naming import register_resolvers
 from unmask.terminal import leave, steady_streams
 from unmask.weights.url import is_url
@@ -94,7 +97,7 @@ def work(
     if reported and is_complete(run_dir, fingerprint):
         log.info("%s is already complete; nothing to do", run_dir)
         if processes.first:
-            show(evaluation.EvaluationResult.from_json(read_report(run_dir)), run_dir)
+            show(EvaluationResult.from_json(read_report(run_dir)), run_dir)
         return
 
     seed_everything(settings.seed)
@@ -124,7 +127,7 @@ def work(
             lambda ids: data.batches(dataset, settings.data.batch_size, settings.data.num_workers, ids),
             config=settings.evaluation,
             occlusion=settings.occlusion,
-            run=evaluation.RunInfo(
+            run=RunInfo(
                 settings.method.name, settings.seed, fingerprint, settings.data.resolution, plain, tuple(asked)
             ),
             run_log=run_log,
@@ -138,9 +141,9 @@ def work(
         show(result, run_dir)
 
 
-def show(result: evaluation.EvaluationResult, run_dir: Path) -> None:
+def show(result: EvaluationResult, run_dir: Path) -> None:
     """The metrics table and where the pictures are, on the terminal."""
-    get_console().print(evaluation.terminal_table([result]))
+    get_console().print(terminal_table([result]))
     get_console().print(f"Input, raw, composite, clean side by side: {run_dir / 'grid.png'}", soft_wrap=True)
 
 
@@ -197,7 +200,7 @@ def seed_everything(seed: int) -> None:
 
 def batches_to_come(ids: Sequence[str], settings: RunConfig, processes: Processes, run_dir: Path) -> int:
     """How many batches of pictures that are not finished yet each of the processes has before it."""
-    left = len(set(ids) - evaluation.finished_ids(run_dir))
+    left = len(set(ids) - finished_ids(run_dir))
     return math.ceil(left / (settings.data.batch_size * processes.count))
 
 
@@ -240,7 +243,7 @@ def job(config: DictConfig) -> float | None:
 
 def kept(run_dir: Path, in_sweep: bool) -> str:
     """Where finished pictures are and the command to go on."""
-    count = len(evaluation.finished_ids(run_dir, read_report(run_dir).get("config_hash", "")))
+    count = len(finished_ids(run_dir, read_report(run_dir).get("config_hash", "")))
     trained = "The training's last checkpoint and " if (run_dir / FOLDER).is_dir() else ""
     found = f"{trained}{count} finished pictures are kept in {run_dir}"
     if in_sweep:

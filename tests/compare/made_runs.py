@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from unmask.evaluation.metrics import ALL_NAMES, IDENTICAL, Measurement
-from unmask.evaluation.records import PictureRecord, write_records
-from unmask.evaluation.summary import RunInfo, summarise
+from unmask.evaluation.metrics import IDENTICAL
 from unmask.files import write_json
 from unmask.images import save_image
+from unmask.results.catalogue import ALL_NAMES, Measurement
+from unmask.results.records import PictureRecord, write_records
+from unmask.results.summary import RunInfo, summarise
 
 SIZE = 32
 

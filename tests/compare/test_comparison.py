@@ -9,8 +9,8 @@ import pytest
 from made_runs import make_run
 
 from unmask.compare.comparison import Comparison, Entry, compare
-from unmask.compare.runs import read_run
-from unmask.evaluation.bootstrap import mean_interval
+from unmask.results.bootstrap import mean_interval
+from unmask.results.read import read_run
 
 COUNT = 40
 EASE = np.linspace(10.0, 30.0, COUNT)

@@ -8,7 +8,7 @@ from typing import Any
 from made_runs import make_run
 
 from unmask.compare.names import Labels, label_runs
-from unmask.compare.runs import read_run
+from unmask.results.read import read_run
 
 
 def labels(tmp_path: Path, *runs: tuple[str, str, dict[str, Any]]) -> Labels:

@@ -11,10 +11,10 @@ from made_runs import SIZE, make_run
 from conftest import write_pair_tree
 from unmask.compare.comparison import Comparison, compare
 from unmask.compare.picture import choose_ids, draw
-from unmask.compare.runs import read_run
 from unmask.errors import UnmaskError
-from unmask.evaluation.report import GAP, wrap_title
 from unmask.images import load_image, to_uint8
+from unmask.results.grid import GAP, wrap_title
+from unmask.results.read import read_run
 
 GREYS = {"dark": -0.5, "light": 0.5}
 

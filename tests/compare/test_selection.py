@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from made_runs import make_run
 
-from unmask.compare.runs import FinishedRun, read_run
 from unmask.compare.selection import (
     differences_in_data,
     ids_to_compare,
@@ -18,6 +17,7 @@ from unmask.compare.selection import (
     refuse_other_pictures,
 )
 from unmask.errors import UnmaskError
+from unmask.results.read import FinishedRun, read_run
 
 NAMES = ("first", "second")
 

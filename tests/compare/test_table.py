@@ -12,9 +12,9 @@ from rich.console import Console
 
 from unmask.compare.comparison import Comparison, compare
 from unmask.compare.long_csv import COLUMNS, write_long_csv
-from unmask.compare.runs import read_run
 from unmask.compare.table import markdown, terminal_table
-from unmask.evaluation.metrics import ALL_NAMES, NAMES, SAMPLE_NAMES
+from unmask.results.catalogue import ALL_NAMES, NAMES, SAMPLE_NAMES
+from unmask.results.read import read_run
 
 
 @pytest.fixture

@@ -17,8 +17,12 @@ from torch import Tensor
 
 from unmask.config import Blend, EvaluationConfig, OcclusionConfig, OcclusionSource
 from unmask.errors import UnmaskError
-from unmask.evaluation import EvaluationResult, RunInfo, evaluate, finished_ids
-from unmask.evaluation.metrics import (
+from unmask.evaluation import evaluate
+from unmask.faces import Doubt, Faces, Failure, Reconstruction
+from unmask.images import to_uint8
+from unmask.methods.base import StepCallback, StepReport
+from unmask.processes import Alone
+from unmask.results.catalogue import (
     ADDED_LATER,
     ALL_NAMES,
     EXPRESSION_NAMES,
@@ -27,11 +31,9 @@ from unmask.evaluation.metrics import (
     ONE_ANSWER,
     SAMPLE_NAMES,
 )
-from unmask.evaluation.report import TITLES
-from unmask.faces import Doubt, Faces, Failure, Reconstruction
-from unmask.images import to_uint8
-from unmask.methods.base import StepCallback, StepReport
-from unmask.processes import Alone
+from unmask.results.grid import TITLES
+from unmask.results.layout import finished_ids
+from unmask.results.summary import EvaluationResult, RunInfo
 from unmask.runlog import NullRunLog, RunLog, TensorBoardLog
 
 SIZE = 32

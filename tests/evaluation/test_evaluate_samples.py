@@ -14,12 +14,14 @@ import torch
 from PIL import Image
 
 from unmask.config import Blend, EvaluationConfig, OcclusionConfig, OcclusionSource
-from unmask.evaluation import EvaluationResult, RunInfo, evaluate, finished_ids
-from unmask.evaluation.metrics import SAMPLE_NAMES
+from unmask.evaluation import evaluate
 from unmask.evaluation.samples import deviation, deviation_picture
 from unmask.faces import Faces, Failure, Reconstruction
 from unmask.images import load_image, to_uint8
 from unmask.processes import Alone
+from unmask.results.catalogue import SAMPLE_NAMES
+from unmask.results.layout import finished_ids
+from unmask.results.summary import EvaluationResult, RunInfo
 from unmask.runlog import NullRunLog, RunLog, TensorBoardLog
 
 SIZE = 32

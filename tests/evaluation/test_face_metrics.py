@@ -16,10 +16,10 @@ from unmask.compositing import composite
 from unmask.config import Blend, DataConfig, EvaluationConfig, OcclusionConfig, OcclusionSource
 from unmask.data import batches, load_dataset
 from unmask.evaluation import metrics
-from unmask.evaluation.metrics import EXPRESSION_NAMES, IDENTITY_NAMES, FaceMetrics, face_metrics
-from unmask.evaluation.report import DIGITS
+from unmask.evaluation.metrics import FaceMetrics, face_metrics
 from unmask.faceanalysis import ARCFACE_TEMPLATE, Detection, Landmarks
 from unmask.images import from_uint8, load_image, to_uint8
+from unmask.results.catalogue import DIGITS, EXPRESSION_NAMES, IDENTITY_NAMES
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample" / "ffhq" / "00000"
 FACE = Detection(np.array([0, 0, 64, 64], np.float32), 0.9, ARCFACE_TEMPLATE / 2)

@@ -13,17 +13,11 @@ from unmask.config import Blend, OcclusionConfig, OcclusionSource
 from unmask.evaluation import samples
 from unmask.evaluation.finish import finish
 from unmask.evaluation.metrics import (
-    ALL_NAMES,
     IDENTICAL,
-    IDENTITY_OFF,
-    NO_CLEAN,
     NO_FACE,
     NO_HOLE,
     NO_VISIBLE,
-    ONE_ANSWER,
-    SAMPLE_NAMES,
     FaceMetrics,
-    Measurement,
     hole_lpips,
     measure,
     scored_hole,
@@ -32,6 +26,7 @@ from unmask.evaluation.samples import best_and_mean, deviation, deviation_pictur
 from unmask.faceanalysis import ARCFACE_TEMPLATE, Detection
 from unmask.faces import Faces, Reconstruction
 from unmask.images import to_uint8
+from unmask.results.catalogue import ALL_NAMES, IDENTITY_OFF, NO_CLEAN, ONE_ANSWER, SAMPLE_NAMES, Measurement
 
 SIZE = 64
 LEVEL = 1 / 127.5

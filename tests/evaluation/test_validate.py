@@ -10,8 +10,9 @@ from unmask.config import Blend, OcclusionConfig, OcclusionSource
 from unmask.errors import UnmaskError
 from unmask.evaluation import validate
 from unmask.evaluation.finish import finish
-from unmask.evaluation.metrics import EXPRESSION_NAMES, IDENTITY_NAMES, FaceMetrics
+from unmask.evaluation.metrics import FaceMetrics
 from unmask.faces import Faces, Reconstruction
+from unmask.results.catalogue import EXPRESSION_NAMES, IDENTITY_NAMES
 from unmask.runlog import NullRunLog
 
 pytestmark = pytest.mark.weights  # LPIPS

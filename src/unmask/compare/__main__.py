@@ -19,7 +19,6 @@ from unmask.compare.comparison import Comparison, compare
 from unmask.compare.long_csv import write_long_csv
 from unmask.compare.names import label_runs
 from unmask.compare.picture import Picture, choose_ids, draw
-from unmask.compare.runs import OUTPUTS, WAY_OUT, FinishedRun, find_runs, read_run
 from unmask.compare.selection import (
     differences_in_data,
     ids_to_compare,
@@ -30,9 +29,10 @@ from unmask.compare.selection import (
 )
 from unmask.compare.table import markdown, terminal_table
 from unmask.errors import UnmaskError
-from unmask.evaluation.metrics import ALL_NAMES
-from unmask.evaluation.report import save_grid
 from unmask.files import write_text
+from unmask.results.catalogue import ALL_NAMES
+from unmask.results.grid import save_grid
+from unmask.results.read import OUTPUTS, WAY_OUT, FinishedRun, find_runs, read_run
 from unmask.terminal import steady_streams
 
 

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unmask.compare.runs import FinishedRun
 from unmask.config import floors
-from unmask.evaluation.bootstrap import Interval, mean_interval
-from unmask.evaluation.metrics import ALL_NAMES, HIGHER_IS_BETTER
-from unmask.evaluation.ranking import best_mean
-from unmask.evaluation.records import PictureRecord
-from unmask.evaluation.summary import MetricSummary, summarise_metric
+from unmask.results.bootstrap import Interval, mean_interval
+from unmask.results.catalogue import ALL_NAMES, HIGHER_IS_BETTER, best_mean
+from unmask.results.read import FinishedRun
+from unmask.results.records import PictureRecord
+from unmask.results.summary import MetricSummary, summarise_metric
 
 BOOTSTRAP_SAMPLES = 2000
 SEED = 0

@@ -6,8 +6,8 @@ import csv
 from pathlib import Path
 
 from unmask.compare.comparison import Comparison, Entry
-from unmask.evaluation.metrics import ALL_NAMES
 from unmask.files import atomic_path
+from unmask.results.catalogue import ALL_NAMES
 
 COLUMNS = (
     "run", "method", "metric", "mean", "lo", "hi", "n", "best", "indistinguishable",

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from unmask.compare.runs import FinishedRun
 from unmask.every_option import option_facts
 from unmask.fingerprint import influential
 from unmask.labels import short_keys, short_number
 from unmask.options import ABSENT, Facts
+from unmask.results.read import FinishedRun
 
 LONG = 36
 """Characters of a label that become a footnote."""

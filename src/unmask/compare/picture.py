@@ -10,13 +10,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from unmask.compare.comparison import Comparison
-from unmask.compare.runs import FinishedRun
 from unmask.config import DataConfig, OcclusionConfig, Split
 from unmask.data import load_dataset
 from unmask.errors import UnmaskError
-from unmask.evaluation.report import GridRow, cell_size, draw_grid, wrap_title
 from unmask.faces import Faces
 from unmask.images import load_image, to_uint8
+from unmask.results.grid import GridRow, cell_size, draw_grid, wrap_title
+from unmask.results.read import FinishedRun
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from unmask.compare.runs import FinishedRun
 from unmask.errors import UnmaskError
+from unmask.results.read import FinishedRun
 
 NAMED = 5
 """How many ids a message names; the rest is counted."""

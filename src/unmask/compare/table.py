@@ -9,9 +9,16 @@ from rich.table import Table
 from rich.text import Text
 
 from unmask.compare.comparison import Comparison, Entry, Row
-from unmask.evaluation.markdown import markdown_header, markdown_row
-from unmask.evaluation.metrics import EXPRESSION_NAMES
-from unmask.evaluation.report import ABSENT_NUMBER, DIGITS, format_interval, format_number, metric_label, shown_names
+from unmask.results.catalogue import DIGITS, EXPRESSION_NAMES
+from unmask.results.table import (
+    ABSENT_NUMBER,
+    format_interval,
+    format_number,
+    markdown_header,
+    markdown_row,
+    metric_label,
+    shown_names,
+)
 
 INDISTINGUISHABLE = "≈"
 INCOMPLETE = "*"

@@ -17,11 +17,11 @@ from unmask.evaluation.gallery import Gallery, make_gallery
 from unmask.evaluation.outputs import RunOutputs
 from unmask.evaluation.part import Part, together
 from unmask.evaluation.share import DecodedBatches, Share, peak_memory_mb
-from unmask.evaluation.summary import EvaluationResult, RunInfo, summarise
 from unmask.evaluation.watch import log_mean_curves
 from unmask.faces import Faces, Reconstruction, none_usable
 from unmask.images import from_uint8
 from unmask.processes import Processes
+from unmask.results.summary import EvaluationResult, RunInfo, summarise
 from unmask.runlog import RunLog
 
 logger = logging.getLogger(__name__)

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from unmask.compositing import composite
 from unmask.config import OcclusionConfig
-from unmask.evaluation.metrics import ONE_ANSWER, SAMPLE_NAMES, FaceMetrics, Measurement, measure
+from unmask.evaluation.metrics import FaceMetrics, measure
 from unmask.evaluation.samples import measure_samples
 from unmask.faces import Faces, Reconstruction
 from unmask.images import dilate
+from unmask.results.catalogue import ONE_ANSWER, SAMPLE_NAMES, Measurement
 
 
 @dataclass(frozen=True)

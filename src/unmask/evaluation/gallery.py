@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from unmask.evaluation.outputs import RunOutputs
-from unmask.evaluation.records import PictureRecord
-from unmask.evaluation.report import GridRow, draw_grid, grid_titles, sample_strip
 from unmask.faces import Faces
+from unmask.results.grid import GridRow, draw_grid, grid_titles, sample_strip
+from unmask.results.records import PictureRecord
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,15 @@ from unmask.config import EvaluationConfig
 from unmask.evaluation.lpips import lpips_distance
 from unmask.faceanalysis import Detection
 from unmask.images import from_uint8, to_uint8
+from unmask.results.catalogue import (
+    EXPRESSION_NAMES,
+    EXPRESSION_OFF,
+    IDENTITY_NAMES,
+    IDENTITY_OFF,
+    NAMES,
+    NO_CLEAN,
+    Measurement,
+)
 
 HOLE_DILATION = 4.0
 """The scored hole is the occlusion grown by this many pixels at 256.
@@ -29,69 +38,10 @@ HOLE_DILATION = 4.0
 It stays the same whatever ``occlusion.dilate`` is, so that runs can be compared.
 """
 
-NAMES = (
-    "whole/psnr",
-    "whole/ssim",
-    "whole/lpips",
-    "hole/psnr",
-    "hole/lpips",
-    "visible/max_abs_change",
-    "identity/arcface",
-    "expression/mouth_open",
-    "expression/mouth_width",
-    "expression/smile",
-    "raw_visible/psnr",
-)
-"""Every metric of an answer; of the composite unless the name says raw."""
-
-SAMPLE_NAMES = (
-    "best_of_k/hole/psnr",
-    "best_of_k/hole/lpips",
-    "best_of_k/identity/arcface",
-    "mean_of_k/hole/psnr",
-    "mean_of_k/hole/lpips",
-    "mean_of_k/identity/arcface",
-    "samples/deviation_hole",
-    "samples/deviation_raw_visible",
-)
-"""Every metric of several answers to one picture; see `unmask.evaluation.samples`."""
-
-ALL_NAMES = (*NAMES, *SAMPLE_NAMES)
-
-HIGHER_IS_BETTER = {
-    "whole/psnr": True,
-    "whole/ssim": True,
-    "whole/lpips": False,
-    "hole/psnr": True,
-    "hole/lpips": False,
-    "visible/max_abs_change": False,
-    "identity/arcface": True,
-    "expression/mouth_open": False,
-    "expression/mouth_width": False,
-    "expression/smile": False,
-    "raw_visible/psnr": True,
-    "best_of_k/hole/psnr": True,
-    "best_of_k/hole/lpips": False,
-    "best_of_k/identity/arcface": True,
-    "mean_of_k/hole/psnr": True,
-    "mean_of_k/hole/lpips": False,
-    "mean_of_k/identity/arcface": True,
-    "samples/deviation_hole": True,  # the aim is variety, but among answers that are good one by one
-    "samples/deviation_raw_visible": False,
-}
-
-NO_CLEAN = "there is no clean picture to compare with"
 NO_HOLE = "the occlusion is empty"
 NO_VISIBLE = "the occlusion covers the whole picture"
 IDENTICAL = "the pictures are identical, so the PSNR is infinite"
 NO_FACE = "no face was found in the clean picture"
-IDENTITY_OFF = "evaluation.identity is false"
-EXPRESSION_OFF = "evaluation.expression is false"
-ONE_ANSWER = "the method gives one answer (method.num_samples is 1)"
-ADDED_LATER = "this metric was added after the run"
-
-IDENTITY_NAMES = ("identity/arcface",)
-EXPRESSION_NAMES = ("expression/mouth_open", "expression/mouth_width", "expression/smile")
 
 
 @dataclass(frozen=True)
@@ -115,18 +65,6 @@ class FaceMetrics:
     def for_monitor(cls, monitor: str) -> FaceMetrics:
         """Only what it takes to measure the metric `monitor`."""
         return cls(monitor in IDENTITY_NAMES, monitor in EXPRESSION_NAMES)
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One number of one picture: `value`, or None and the `reason` why there is none."""
-
-    value: float | None
-    reason: str | None = None
-
-    def __post_init__(self) -> None:
-        assert (self.value is None) != (self.reason is None), "either a value or a reason"
-        assert self.value is None or math.isfinite(self.value), f"{self.value} is not a finite number"
 
 
 def measure(

@@ -7,12 +7,10 @@ the first process brings all rows together in metrics.csv.
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +19,27 @@ from torch import Tensor
 
 from unmask.errors import UnmaskError
 from unmask.evaluation.finish import Finished
-from unmask.evaluation.records import PictureRecord, append_record, read_records, write_records
-from unmask.evaluation.report import save_grid
 from unmask.evaluation.samples import deviation, deviation_picture
 from unmask.faces import Reconstruction
 from unmask.files import atomic_path, write_json
 from unmask.images import load_image, save_image
+from unmask.results.grid import save_grid
+from unmask.results.layout import (
+    GRID,
+    SUMMARY,
+    TABLE,
+    composite_path,
+    deviation_path,
+    finished_records,
+    hash_of,
+    raw_path,
+    sample_path,
+    samples_dir,
+    tables_of_others,
+    written_samples,
+)
+from unmask.results.records import PictureRecord, append_record, write_records
 
-TABLE = "metrics.csv"
 SHARED_WITHIN_S = 60.0
 """How long a network's disk may take to show one machine what another wrote, in seconds."""
 
@@ -77,7 +88,7 @@ class RunOutputs:
             UnmaskError: this machine does not see it.
         """
         deadline = time.monotonic() + SHARED_WITHIN_S
-        while _hash_of(folder) != config_hash:
+        while hash_of(folder) != config_hash:
             if time.monotonic() > deadline:
                 raise UnmaskError(f"{folder} is not on a disk that all machines of the run share; name one that is.")
             time.sleep(0.2)
@@ -89,7 +100,7 @@ class RunOutputs:
 
     def bring_together(self, records: Sequence[PictureRecord]) -> None:
         """Where processes left tables of their own: all `records` into metrics.csv, in this order, and those away."""
-        if _tables_of_others(self.folder):
+        if tables_of_others(self.folder):
             _writing(self.folder, lambda: self._write_table(records))
 
     def write_picture(self, made: Reconstruction, finished: Finished, record: PictureRecord) -> None:
@@ -99,23 +110,23 @@ class RunOutputs:
     def load_pictures(self, record: PictureRecord) -> WrittenPictures:
         """The files of a finished picture."""
         id = record.id
-        raw, composite = load_image(_raw(self.folder, id)), load_image(_composite(self.folder, id))
+        raw, composite = load_image(raw_path(self.folder, id)), load_image(composite_path(self.folder, id))
         if not record.several:
             return WrittenPictures(raw, composite)
-        samples = tuple(load_image(path) for path in _written_samples(self.folder, id))
-        return WrittenPictures(raw, composite, samples, load_image(_deviation(self.folder, id)))
+        samples = tuple(load_image(path) for path in written_samples(self.folder, id))
+        return WrittenPictures(raw, composite, samples, load_image(deviation_path(self.folder, id)))
 
     def write_grid(self, grid: np.ndarray) -> None:
         """grid.png, from (H,W,3) uint8."""
-        _writing(self.folder, lambda: save_grid(grid, self.folder / "grid.png"))
+        _writing(self.folder, lambda: save_grid(grid, self.folder / GRID))
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         """metrics.json."""
-        _writing(self.folder, lambda: write_json(self.folder / "metrics.json", summary))
+        _writing(self.folder, lambda: write_json(self.folder / SUMMARY, summary))
 
     def _write_picture(self, made: Reconstruction, finished: Finished, record: PictureRecord) -> None:
-        save_image(made.raw[0], _raw(self.folder, record.id))
-        save_image(finished.composite, _composite(self.folder, record.id))
+        save_image(made.raw[0], raw_path(self.folder, record.id))
+        save_image(finished.composite, composite_path(self.folder, record.id))
         self._write_samples(finished, record.id)
         if made.full is not None:
             save_image(made.full[0], self.folder / "full" / f"{record.id}.png")
@@ -127,75 +138,17 @@ class RunOutputs:
         append_record(self.table, record)
 
     def _write_samples(self, finished: Finished, id: str) -> None:
-        shutil.rmtree(_samples(self.folder, id), ignore_errors=True)  # whatever an earlier start left there
+        shutil.rmtree(samples_dir(self.folder, id), ignore_errors=True)  # whatever an earlier start left there
         if finished.samples is None:
             return
         for index, sample in enumerate(finished.samples):
-            save_image(sample, _sample(self.folder, id, index))
-        save_image(deviation_picture(deviation(finished.samples)), _deviation(self.folder, id))
+            save_image(sample, sample_path(self.folder, id, index))
+        save_image(deviation_picture(deviation(finished.samples)), deviation_path(self.folder, id))
 
     def _write_table(self, records: Sequence[PictureRecord]) -> None:
         write_records(self.folder / TABLE, records)
-        for path in _tables_of_others(self.folder):
+        for path in tables_of_others(self.folder):
             path.unlink()
-
-
-def finished_ids(folder: Path, config_hash: str | None = None) -> frozenset[str]:
-    """The pictures finished in `folder` (row and files are there), with this hash if one is given."""
-    return frozenset(record.id for record in finished_records(folder, config_hash))
-
-
-def finished_records(folder: Path, config_hash: str | None = None) -> tuple[PictureRecord, ...]:
-    """The records of `finished_ids`, in the order of metrics.csv and then of the other processes' tables."""
-    if config_hash is not None and _hash_of(folder) != config_hash:
-        return ()
-    tables = (folder / TABLE, *_tables_of_others(folder))
-    records = {record.id: record for table in tables for record in read_records(table)}
-    return tuple(record for record in records.values() if all(path.is_file() for path in _files(folder, record)))
-
-
-def _tables_of_others(folder: Path) -> list[Path]:
-    return sorted(folder.glob("metrics.*.csv"))
-
-
-def _hash_of(folder: Path) -> str | None:
-    try:
-        summary = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-        return str(summary["config_hash"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # nothing was begun here, or by something else
-
-
-def _raw(folder: Path, id: str) -> Path:
-    return folder / "raw" / f"{id}.png"
-
-
-def _composite(folder: Path, id: str) -> Path:
-    return folder / "composite" / f"{id}.png"
-
-
-def _samples(folder: Path, id: str) -> Path:
-    return folder / "samples" / id
-
-
-def _sample(folder: Path, id: str, index: int) -> Path:
-    return _samples(folder, id) / f"{index}.png"
-
-
-def _deviation(folder: Path, id: str) -> Path:
-    return folder / "deviation" / f"{id}.png"
-
-
-def _written_samples(folder: Path, id: str) -> Iterator[Path]:
-    """Counted up: a killed process may have left a temporary file beside them."""
-    return takewhile(Path.is_file, (_sample(folder, id, index) for index in count()))
-
-
-def _files(folder: Path, record: PictureRecord) -> tuple[Path, ...]:
-    """Without which a picture is not finished."""
-    of_all = (_raw(folder, record.id), _composite(folder, record.id))
-    of_several = (_sample(folder, record.id, 0), _deviation(folder, record.id))
-    return (*of_all, *of_several) if record.several else of_all
 
 
 def _writing(folder: Path, write: Callable[[], None]) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from unmask.evaluation.records import PictureRecord, record_from_row, row_of
 from unmask.faces import Failure
+from unmask.results.records import PictureRecord, record_from_row, row_of
 
 Curves = Mapping[tuple[str, int], tuple[float, int]]
 """(tag, step) -> sum over the pictures that were still going on at that step, and how many they were."""

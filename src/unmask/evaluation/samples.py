@@ -15,18 +15,9 @@ import torch
 from torch import Tensor
 
 from unmask import faceanalysis
-from unmask.evaluation.metrics import (
-    HIGHER_IS_BETTER,
-    NO_HOLE,
-    NO_VISIBLE,
-    SAMPLE_NAMES,
-    Measurement,
-    hole_lpips,
-    hole_psnr,
-    identity_arcface,
-    scored_hole,
-)
+from unmask.evaluation.metrics import NO_HOLE, NO_VISIBLE, hole_lpips, hole_psnr, identity_arcface, scored_hole
 from unmask.images import from_uint8, to_uint8
+from unmask.results.catalogue import HIGHER_IS_BETTER, SAMPLE_NAMES, Measurement
 
 OF_EACH = ("hole/psnr", "hole/lpips", "identity/arcface")
 """What is measured on every answer."""

@@ -18,10 +18,10 @@ from unmask.evaluation.finish import finish
 from unmask.evaluation.metrics import FaceMetrics
 from unmask.evaluation.outputs import RunOutputs
 from unmask.evaluation.part import Part
-from unmask.evaluation.records import PictureRecord
 from unmask.evaluation.watch import StepWatcher
 from unmask.faces import Faces, Failure, Reconstruction
 from unmask.processes import Processes
+from unmask.results.records import PictureRecord
 from unmask.runlog import RunLog
 
 logger = logging.getLogger(__name__)

@@ -9,10 +9,11 @@ import numpy as np
 from unmask.config import OcclusionConfig
 from unmask.errors import UnmaskError
 from unmask.evaluation.finish import finish
-from unmask.evaluation.metrics import HIGHER_IS_BETTER, NAMES, FaceMetrics
-from unmask.evaluation.report import GridRow, draw_grid
+from unmask.evaluation.metrics import FaceMetrics
 from unmask.faces import Faces, Reconstruction
 from unmask.images import from_uint8
+from unmask.results.catalogue import HIGHER_IS_BETTER, NAMES, check_metric
+from unmask.results.grid import GridRow, draw_grid
 from unmask.runlog import RunLog
 
 GRID_ROWS = 6
@@ -65,9 +66,3 @@ def validate(
     if monitor not in means:
         raise UnmaskError(f"training.monitor={monitor} has no value in the validation: {'; '.join(sorted(reasons))}.")
     return means[monitor] if HIGHER_IS_BETTER[monitor] else -means[monitor]
-
-
-def check_metric(name: str, key: str) -> None:
-    """Raise an UnmaskError that names the option `key` unless `name` is a metric."""
-    if name not in NAMES:
-        raise UnmaskError(f"{key}={name} is not a metric; choose from {', '.join(NAMES)}.")

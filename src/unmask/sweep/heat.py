@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from unmask.evaluation.metrics import HIGHER_IS_BETTER
-from unmask.evaluation.ranking import best_mean
-from unmask.evaluation.report import DIGITS, format_number
+from unmask.results.catalogue import DIGITS, HIGHER_IS_BETTER, best_mean
+from unmask.results.table import format_number
 from unmask.sweep.curves import direction, drawn_metrics, numeric_keys
 from unmask.sweep.figure import panels
 from unmask.sweep.jobs import Job, number

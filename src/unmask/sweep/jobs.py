@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +14,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from unmask.files import write_text
+from unmask.results.layout import FAILURE_FILE, if_there_is_room, read_report, record_failure
 
 log = logging.getLogger(__name__)
 
-FAILURE_FILE = "failed.json"
 OVERRIDES_FILE = ".hydra/overrides.yaml"
 HYDRA_FILE = ".hydra/hydra.yaml"
 """Written by Hydra when a job starts."""
@@ -57,34 +55,11 @@ class Job:
     metrics: dict[str, Metric]
 
 
-def read_report(run_dir: Path) -> dict[str, Any]:
-    """The content of metrics.json, empty where there is none."""
-    path = run_dir / "metrics.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-
-
-def is_complete(run_dir: Path, config_hash: str) -> bool:
-    """Whether `run_dir` holds the finished results of exactly this configuration."""
-    report = read_report(run_dir)
-    return report.get("status") == "complete" and report.get("config_hash") == config_hash
-
-
 def objective_of(run_dir: Path, metric: str) -> float | None:
     """The mean of `metric` in `run_dir`, what a job returns to its sweeper; None where it has no value, which is a
     failed trial to Optuna."""
     mean = read_report(run_dir).get("metrics", {}).get(metric, {}).get("mean")
     return None if mean is None else float(mean)
-
-
-def record_failure(run_dir: Path, reason: str) -> None:
-    """Leave a note in a job's directory that it ended with an error; on a full disk there is none."""
-    with _if_there_is_room(run_dir):
-        write_text(run_dir / FAILURE_FILE, json.dumps({"reason": reason}, indent=2) + "\n")
-
-
-def forget_failure(run_dir: Path) -> None:
-    """Remove the note of an earlier attempt."""
-    (run_dir / FAILURE_FILE).unlink(missing_ok=True)
 
 
 def record_death(run_dir: Path, overrides: list[str], reason: str) -> None:
@@ -94,18 +69,10 @@ def record_death(run_dir: Path, overrides: list[str], reason: str) -> None:
     """
     if read_report(run_dir).get("status") == "complete":
         return
-    with _if_there_is_room(run_dir):
+    with if_there_is_room(run_dir):
         if not given_overrides(run_dir):
             write_text(run_dir / OVERRIDES_FILE, OmegaConf.to_yaml(OmegaConf.create(overrides)))
     record_failure(run_dir, reason)
-
-
-@contextmanager
-def _if_there_is_room(run_dir: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        log.error("%s: no note of the failure can be left (%s)", run_dir, error.strerror)
 
 
 def job_folders(sweep_dir: Path) -> list[Path]:

@@ -13,8 +13,7 @@ from enum import Enum
 from omegaconf import DictConfig, OmegaConf
 
 from unmask.errors import UnmaskError
-from unmask.evaluation.metrics import HIGHER_IS_BETTER
-from unmask.evaluation.validate import check_metric
+from unmask.results.catalogue import HIGHER_IS_BETTER, check_metric
 from unmask.sweep.jobs import Job
 
 MINIMISES = {"direction": "minimize", "ax_config.experiment.minimize": True, "optim.maximize": False}

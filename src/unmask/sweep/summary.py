@@ -5,11 +5,10 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from unmask.evaluation.markdown import markdown_header, markdown_row
-from unmask.evaluation.metrics import HIGHER_IS_BETTER
-from unmask.evaluation.ranking import best_mean
 from unmask.files import atomic_path, write_text
 from unmask.labels import short_number
+from unmask.results.catalogue import HIGHER_IS_BETTER, best_mean
+from unmask.results.table import markdown_header, markdown_row
 from unmask.sweep.jobs import Job, Metric, number
 from unmask.sweep.search import Search
 

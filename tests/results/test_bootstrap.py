@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from unmask.evaluation.bootstrap import mean_interval
+from unmask.results.bootstrap import mean_interval
 
 
 def test_large_samples_agree_with_the_normal_interval() -> None:

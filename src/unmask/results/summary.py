@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from unmask.evaluation.bootstrap import mean_interval
-from unmask.evaluation.metrics import ADDED_LATER, ALL_NAMES
-from unmask.evaluation.records import PictureRecord
 from unmask.faces import Doubt, Failure
+from unmask.results.bootstrap import mean_interval
+from unmask.results.catalogue import ADDED_LATER, ALL_NAMES
+from unmask.results.records import PictureRecord
 
 NOTHING_FINISHED = "no picture was finished"
 

@@ -1,19 +1,15 @@
-"""Results for people: the grid of pictures and the tables."""
+"""Pictures side by side, for people: a row per face, a title per column."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from rich.table import Table
 from torch import Tensor
 
-from unmask.evaluation.markdown import markdown_header, markdown_row
-from unmask.evaluation.metrics import HIGHER_IS_BETTER, NAMES, SAMPLE_NAMES
-from unmask.evaluation.summary import EvaluationResult, MetricSummary
 from unmask.files import atomic_path
 from unmask.images import to_uint8
 
@@ -25,28 +21,6 @@ CELL_LIMIT = 512
 GAP = 4
 ABSENT = 224
 """Grey level of the cell of a picture that is not there."""
-ABSENT_NUMBER = "–"
-DIGITS = {
-    "whole/psnr": 2,
-    "whole/ssim": 3,
-    "whole/lpips": 3,
-    "hole/psnr": 2,
-    "hole/lpips": 3,
-    "visible/max_abs_change": 1,
-    "identity/arcface": 3,
-    "expression/mouth_open": 3,
-    "expression/mouth_width": 3,
-    "expression/smile": 3,
-    "raw_visible/psnr": 2,
-    "best_of_k/hole/psnr": 2,
-    "best_of_k/hole/lpips": 3,
-    "best_of_k/identity/arcface": 3,
-    "mean_of_k/hole/psnr": 2,
-    "mean_of_k/hole/lpips": 3,
-    "mean_of_k/identity/arcface": 3,
-    "samples/deviation_hole": 1,
-    "samples/deviation_raw_visible": 1,
-}
 
 
 @dataclass(frozen=True)
@@ -158,68 +132,6 @@ def save_grid(grid: np.ndarray, path: Path) -> None:
     """Write the picture of `draw_grid`, atomically."""
     with atomic_path(path) as temporary:
         Image.fromarray(grid).save(temporary)
-
-
-def terminal_table(results: Sequence[EvaluationResult]) -> Table:
-    """Metrics down, results across, for rich to print."""
-    table = Table(title="mean over the pictures [95 % interval]", title_justify="left")
-    table.add_column("metric", no_wrap=True)
-    for result in results:
-        table.add_column(f"{result.run.method} (n={result.n})", justify="right")
-    for name in shown_names(result.metrics for result in results):
-        table.add_row(metric_label(name), *(format_metric(name, result.metrics[name]) for result in results))
-    table.add_row("seconds per picture", *(format_number(result.seconds_per_image, 2) for result in results))
-    if any(result.seconds_compiling for result in results):
-        table.add_row("seconds compiling", *(format_number(result.seconds_compiling, 0) for result in results))
-    table.add_row("peak memory, MB", *(format_number(result.peak_memory_mb, 0) for result in results))
-    return table
-
-
-def markdown_table(results: Sequence[EvaluationResult], names: Sequence[str] | None = None) -> str:
-    """Results down, metrics across, in GitHub's Markdown; without `names` those of `shown_names`."""
-    names = shown_names(result.metrics for result in results) if names is None else names
-    header = ["method", "n", *(metric_label(name) for name in names), "s per picture", "peak MB"]
-    lines = markdown_header(header)
-    for result in results:
-        cells = [
-            result.run.method,
-            str(result.n),
-            *(format_metric(name, result.metrics[name]) for name in names),
-            format_number(result.seconds_per_image, 2),
-            format_number(result.peak_memory_mb, 0),
-        ]
-        lines.append(markdown_row(cells))
-    return "\n".join(lines) + "\n"
-
-
-def shown_names(summaries: Iterable[Mapping[str, MetricSummary]]) -> tuple[str, ...]:
-    """The metrics that belong into a table of these results: all, but those of several answers only where one has a
-    value."""
-    found = {name for one in summaries for name, summary in one.items() if summary.mean is not None}
-    return (*NAMES, *(name for name in SAMPLE_NAMES if name in found))
-
-
-def format_metric(name: str, summary: MetricSummary) -> str:
-    """The mean with its interval, "–" where there is none, "*" where pictures are missing from it."""
-    if summary.mean is None or summary.ci95 is None:
-        return ABSENT_NUMBER
-    star = "" if summary.reason is None else "*"
-    return f"{format_number(summary.mean, DIGITS[name])}{star} {format_interval(name, *summary.ci95)}"
-
-
-def format_interval(name: str, low: float, high: float) -> str:
-    """The limits of an interval, with the digits of metric `name`."""
-    return f"[{format_number(low, DIGITS[name])}, {format_number(high, DIGITS[name])}]"
-
-
-def format_number(value: float | None, digits: int) -> str:
-    """`value` with that many digits after the point, "–" where there is none."""
-    return ABSENT_NUMBER if value is None else f"{value:.{digits}f}"
-
-
-def metric_label(name: str) -> str:
-    """The name of a metric with an arrow towards the better."""
-    return f"{name} {'↑' if HIGHER_IS_BETTER[name] else '↓'}"
 
 
 def _sample_titles(others: int) -> tuple[str, ...]:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import torch
 
-from unmask.evaluation.metrics import (
+from unmask.evaluation.metrics import IDENTICAL
+from unmask.results.catalogue import (
     ADDED_LATER,
     ALL_NAMES,
     EXPRESSION_NAMES,
-    IDENTICAL,
     NAMES,
     ONE_ANSWER,
     SAMPLE_NAMES,
     Measurement,
+    best_mean,
 )
-from unmask.evaluation.ranking import best_mean
-from unmask.evaluation.records import PictureRecord, append_record, read_records, write_records
-from unmask.evaluation.report import GridRow, grid_titles, markdown_table, terminal_table
-from unmask.evaluation.summary import EvaluationResult, RunInfo, summarise
+from unmask.results.grid import GridRow, grid_titles
+from unmask.results.records import PictureRecord, append_record, read_records, write_records
+from unmask.results.summary import EvaluationResult, RunInfo, summarise
+from unmask.results.table import markdown_table, terminal_table
 
 RUN = RunInfo("copy", 0, "h", 256, {})
 

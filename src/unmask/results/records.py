@@ -10,20 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unmask.evaluation.metrics import (
+from unmask.files import atomic_path
+from unmask.results.catalogue import (
     ADDED_LATER,
+    AGAINST_CLEAN,
     ALL_NAMES,
     EXPRESSION_NAMES,
     EXPRESSION_OFF,
     IDENTITY_NAMES,
     IDENTITY_OFF,
-    NAMES,
     NO_CLEAN,
     ONE_ANSWER,
     SAMPLE_NAMES,
     Measurement,
 )
-from unmask.files import atomic_path
 
 COLUMNS = ("id", "input", "seconds", *ALL_NAMES, "reasons")
 DOUBT = "occlusion"
@@ -162,7 +162,6 @@ def _everybody_s(cells: Mapping[str, str]) -> dict[str, str]:
     A picture without a single number against a clean one has none.
     """
     reasons = dict.fromkeys(SAMPLE_NAMES, ONE_ANSWER)
-    against_clean = [name for name in NAMES if name.partition("/")[0] not in ("visible", "raw_visible")]
-    if not any(cells[name] for name in against_clean):
-        return reasons | dict.fromkeys(against_clean, NO_CLEAN)
+    if not any(cells[name] for name in AGAINST_CLEAN):
+        return reasons | dict.fromkeys(AGAINST_CLEAN, NO_CLEAN)
     return reasons | dict.fromkeys(IDENTITY_NAMES, IDENTITY_OFF) | dict.fromkeys(EXPRESSION_NAMES, EXPRESSION_OFF)

@@ -15,8 +15,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from unmask.errors import UnmaskError
-from unmask.evaluation.records import PictureRecord, read_records
-from unmask.evaluation.summary import EvaluationResult
+from unmask.results.layout import SUMMARY, TABLE, composite_path
+from unmask.results.records import PictureRecord, read_records
+from unmask.results.summary import EvaluationResult
 
 OUTPUTS = Path("outputs")
 """Where runs are looked for when none is named, from the current directory."""
@@ -58,7 +59,7 @@ class FinishedRun:
 
     def composite(self, id: str) -> Path:
         """The file of a picture's composite."""
-        return self.folder / "composite" / f"{id}.png"
+        return composite_path(self.folder, id)
 
 
 def find_runs(given: Sequence[str]) -> tuple[Path, ...]:
@@ -88,15 +89,15 @@ def read_run(folder: Path) -> FinishedRun:
     Raises:
         UnmaskError: a file is missing or damaged; names it.
     """
-    result = _read_result(folder / "metrics.json")
-    records = _read_records(folder / "metrics.csv", result)
+    result = _read_result(folder / SUMMARY)
+    records = _read_records(folder / TABLE, result)
     return FinishedRun(folder, result, records, _read_config(folder / "config.yaml"))
 
 
 def _runs_below(folder: Path) -> Iterator[Path]:
     """`folder` itself where it is a run, otherwise the runs below; nothing inside a run is one."""
     for directory, below, files in os.walk(folder):
-        if "metrics.json" in files:
+        if SUMMARY in files:
             below.clear()
             yield Path(directory)
         below[:] = sorted(name for name in below if not name.startswith("."))

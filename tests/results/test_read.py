@@ -10,9 +10,9 @@ import pytest
 from made_runs import make_run
 
 from unmask.compare.comparison import compare
-from unmask.compare.runs import find_runs, read_run
 from unmask.errors import UnmaskError
-from unmask.evaluation.metrics import ADDED_LATER, EXPRESSION_NAMES
+from unmask.results.catalogue import ADDED_LATER, EXPRESSION_NAMES
+from unmask.results.read import find_runs, read_run
 
 VALUES = {"hole/psnr": [1.0, 2.0]}
 

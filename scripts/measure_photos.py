@@ -36,6 +36,7 @@ from unmask.data.landmarks import locate_faces
 from unmask.data.scan import clean_id, find_files
 from unmask.errors import UnmaskError
 from unmask.evaluation.metrics import FaceMetrics, measure
+from unmask.evaluation.truth import Truth
 from unmask.faceanalysis import Detection
 from unmask.faces import Faces
 from unmask.images import dilate, from_uint8, load_image, to_uint8
@@ -233,9 +234,8 @@ def score(one: Known, result: np.ndarray) -> dict[str, float | None]:
     measured = measure(
         raw=composite,
         composite=composite,
-        masked=masked,
         occlusion=torch.from_numpy((hidden > 0.5).astype(np.float32))[None],
-        clean=clean,
+        truth=Truth.of(masked, clean),
         faces=FaceMetrics(identity=True, expression=False),
     )
     return {name: measured[name].value for name in NAMES}

@@ -21,8 +21,8 @@ from unmask import data
 from unmask.building import build_method, pick_device, typed
 from unmask.config import register
 from unmask.config_dir import config_dir
-from unmask.faces import Faces
-from unmask.methods.base import Method, StepReport
+from unmask.faces import Faces, StepReport
+from unmask.methods.base import Method
 from unmask.results.bootstrap import mean_interval
 from unmask.run import seed_everything
 from unmask.sweep.naming import register_resolvers

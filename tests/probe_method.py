@@ -9,8 +9,8 @@ from pathlib import Path
 
 from unmask.config import InpaintConfig, StyleGANProjConfig
 from unmask.errors import UnmaskError
-from unmask.faces import Faces, Reconstruction
-from unmask.methods.base import Method, MethodContext, StepCallback
+from unmask.faces import Faces, Reconstruction, StepCallback
+from unmask.methods.base import Method, MethodContext
 
 NOTES = "PROBE_NOTES"
 """Environment variable: the file in which the asked ids are noted, a line each."""

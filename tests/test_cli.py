@@ -232,7 +232,7 @@ def test_a_full_disk_keeps_what_is_finished(
 
     command = (*PROBE, *QUICK, f"data.root={masked_tree}", "hydra.run.dir=run")
     with monkeypatch.context() as patch:
-        patch.setattr("unmask.evaluation.outputs.save_image", full_from_the_third)
+        patch.setattr("unmask.making.outputs.save_image", full_from_the_third)
         answer = unmask_cli(*command)
     assert answer.code == 2
     assert "No space left" in answer.err

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -95,6 +96,23 @@ class Faces:
 
 
 @dataclass(frozen=True)
+class Original:
+    """The files of one picture, without anybody having looked for its occlusion.
+
+    Attributes:
+        id: its name.
+        masked: (3,H,W) float32 RGB in [-1,1].
+        clean: the same without the face mask; None where there is none.
+        content: see `Faces.contents`.
+    """
+
+    id: str
+    masked: Tensor
+    clean: Tensor | None
+    content: str = ""
+
+
+@dataclass(frozen=True)
 class Failure:
     """A picture that could not be finished, and why (``reason`` is a full sentence for the user)."""
 
@@ -133,6 +151,46 @@ class Reconstruction:
     samples: Tensor | None = None
     failures: tuple[Failure, ...] = ()
     full_samples: Tensor | None = None
+
+    def to(self, device: torch.device | str) -> Reconstruction:
+        """The same with its tensors on `device`, detached."""
+        return replace(self, **{name: held.detach().to(device) for name, held in self._tensors().items()})
+
+    def __getitem__(self, index: int) -> Reconstruction:
+        """What was made of the picture at `index` of `ids`, as a batch of one, without the failures of others."""
+        one = slice(index, index + 1)
+        cut = {name: held[one] for name, held in self._tensors().items()}
+        return replace(self, ids=self.ids[one], failures=(), **cut)
+
+    def _tensors(self) -> dict[str, Any]:
+        """Those that there are, by attribute."""
+        named = {name: getattr(self, name) for name in ("raw", "w_plus", "full", "samples", "full_samples")}
+        return {name: held for name, held in named.items() if held is not None}
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """Where the optimisation of a batch stands, as told to a `StepCallback` before the first step and after each.
+
+    Attributes:
+        ids: the B pictures being worked on.
+        answer: number of the answer being worked on, from 0; methods that give one answer have no other.
+        taken: steps so far for this answer, over all stages; 0 at its start.
+        total: steps it will take.
+        losses: of the step just taken, at the picture before it: named (B,) tensors, one value per picture, detached.
+            Empty at the start.
+        render: call it for the (B,3,H,W) picture as it stands, in [-1,1]; rendering costs time only when called.
+    """
+
+    ids: tuple[str, ...]
+    answer: int
+    taken: int
+    total: int
+    losses: dict[str, Tensor]
+    render: Callable[[], Tensor]
+
+
+StepCallback = Callable[[StepReport], None]
 
 
 class Pairing(Enum):

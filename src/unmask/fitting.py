@@ -13,8 +13,11 @@ from omegaconf import OmegaConf
 
 from unmask import data, evaluation
 from unmask.config import Checkpoint, DataConfig, RunConfig, Split, TrainedMethodConfig
+from unmask.evaluation.metrics import hole_scores
 from unmask.faces import TrainingBatch
 from unmask.files import write_json
+from unmask.making.emerging import FOLLOWED, EmergingPictures, Frames, percent
+from unmask.making.watch import log_mean_curves
 from unmask.methods.checkpoints import FOLDER, load_generator
 from unmask.methods.trained import TrainedMethod, check_size
 from unmask.precision import resolve_precision
@@ -95,14 +98,14 @@ def train(
             step=step,
         )
 
-    emerging = evaluation.EmergingPictures(run_log, settings.occlusion, evaluation.Frames.of(settings.evaluation))
+    emerging = EmergingPictures(run_log, settings.occlusion, Frames.of(settings.evaluation), hole_scores)
 
     def show(taken: int) -> None:
-        for faces in data.batches(evaluated, 1, ids=evaluated.ids[: evaluation.FOLLOWED]):
+        for faces in data.batches(evaluated, 1, ids=evaluated.ids[:FOLLOWED]):
             emerging.begin(faces)
             emerging.show(faces.ids[0], method.unmask(faces.to(fabric.device)).raw[0], taken, course.steps)
-        way = evaluation.percent(taken, course.steps)
-        evaluation.log_mean_curves({at: sums for at, sums in emerging.curves.items() if at[1] == way}, run_log)
+        way = percent(taken, course.steps)
+        log_mean_curves({at: sums for at, sums in emerging.curves.items() if at[1] == way}, run_log)
 
     def batches(start_step: int) -> Generator[TrainingBatch, None, None]:
         return data.training_batches(

@@ -59,8 +59,13 @@ def _named(decoded: Decoded, path: Path) -> tuple[str, ...]:
 
 def save_image(image: Tensor, path: Path) -> None:
     """Write a (3,H,W) picture in [-1,1] (clamped) to `path`, atomically, in the format of its suffix."""
+    save_levels(to_uint8(image), path)
+
+
+def save_levels(levels: np.ndarray, path: Path) -> None:
+    """Write (H,W) or (H,W,3) uint8 to `path`, atomically, in the format of its suffix."""
     with atomic_path(path) as temporary:
-        Image.fromarray(to_uint8(image)).save(temporary)
+        Image.fromarray(levels).save(temporary)
 
 
 def from_uint8(pixels: np.ndarray) -> Tensor:

@@ -38,6 +38,7 @@ from unmask.every_option import path_places
 from unmask.files import write_text
 from unmask.fingerprint import config_hash, differences, reporting
 from unmask.fitting import evaluated_data, needs_training, train
+from unmask.making.make import Task
 from unmask.methods.checkpoints import FOLDER, PRETRAINED
 from unmask.methods.trained import TrainedMethod
 from unmask.mistakes import explain
@@ -121,20 +122,27 @@ def work(
         if needs_training(settings):
             assert isinstance(method, TrainedMethod)
             trained = train(method, settings, processes, evaluated=dataset, run_dir=run_dir, run_log=run_log).steps
-        result = evaluation.evaluate(
-            method.unmask,
-            dataset.ids,
-            lambda ids: data.batches(dataset, settings.data.batch_size, settings.data.num_workers, ids),
-            config=settings.evaluation,
+        batch, workers = settings.data.batch_size, settings.data.num_workers
+        task = Task(
+            ids=dataset.ids,
+            batches=lambda ids: data.batches(dataset, batch, workers, ids),
             occlusion=settings.occlusion,
             run=RunInfo(
                 settings.method.name, settings.seed, fingerprint, settings.data.resolution, plain, tuple(asked)
             ),
-            run_log=run_log,
-            output_dir=run_dir,
-            processes=processes,
-            on_finished=paste_back(dataset, settings.occlusion, run_dir) if settings.data.align else None,
+            folder=run_dir,
+            bootstrap_samples=settings.evaluation.bootstrap_samples,
+            curves=settings.evaluation.grid_rows,
             trained_steps=trained,
+            on_finished=paste_back(dataset, settings.occlusion, run_dir) if settings.data.align else None,
+        )
+        result = evaluation.evaluate(
+            method.unmask,
+            task,
+            lambda ids: data.originals(dataset, ids, workers),
+            config=settings.evaluation,
+            run_log=run_log,
+            processes=processes,
             progress=settings.progress and processes.first,
         )
     if result is not None:

@@ -11,6 +11,8 @@ import io
 import logging
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn, TextIO, final
 
@@ -85,6 +87,28 @@ class _Descriptor(io.RawIOBase):
             return os.write(self._number, data)
         except OSError:
             return len(data)
+
+
+@contextmanager
+def progress_bar(title: str, total: int, *, enabled: bool = True) -> Iterator[Callable[[int, str], None]]:
+    """A bar on the terminal, and the function that moves it: called with how many of `total` are done, and a note."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    bar = Progress(
+        TextColumn(title),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        disable=not enabled,
+    )
+    task = bar.add_task(title, total=total, note="")
+
+    def move(done: int, note: str) -> None:
+        bar.update(task, completed=done, note=note)
+
+    with bar:
+        yield move
 
 
 def leave(code: int, message: str) -> NoReturn:

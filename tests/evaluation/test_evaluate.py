@@ -15,12 +15,13 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
+from finished import originals_of
 from unmask.config import Blend, EvaluationConfig, OcclusionConfig, OcclusionSource
 from unmask.errors import UnmaskError
 from unmask.evaluation import evaluate
-from unmask.faces import Doubt, Faces, Failure, Reconstruction
+from unmask.faces import Doubt, Faces, Failure, Reconstruction, StepCallback, StepReport
 from unmask.images import to_uint8
-from unmask.methods.base import StepCallback, StepReport
+from unmask.making.make import Task
 from unmask.processes import Alone
 from unmask.results.catalogue import (
     ADDED_LATER,
@@ -102,13 +103,18 @@ def go(
 ) -> EvaluationResult:
     result = evaluate(
         method,
-        IDS,
-        lambda ids: MadeBatches(ids, size, clean),
+        Task(
+            ids=IDS,
+            batches=lambda ids: MadeBatches(ids, size, clean),
+            occlusion=OcclusionConfig(source=OcclusionSource.painted, feather=0.0, blend=Blend.feather),
+            run=run or info(),
+            folder=output,
+            bootstrap_samples=100,
+            curves=grid_rows,
+        ),
+        originals_of(lambda ids: MadeBatches(ids, size, clean)),
         config=EvaluationConfig(bootstrap_samples=100, grid_rows=grid_rows, emerge_every=2),
-        occlusion=OcclusionConfig(source=OcclusionSource.painted, feather=0.0, blend=Blend.feather),
-        run=run or info(),
         run_log=run_log or NullRunLog(),
-        output_dir=output,
         processes=Alone(torch.device("cpu")),
     )
     assert result is not None
@@ -231,7 +237,7 @@ def test_picture_with_a_missing_file_or_half_a_row_is_done_again(tmp_path: Path)
 
 
 def test_a_full_disk_is_a_clear_error_and_keeps_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from unmask.evaluation import outputs
+    from unmask.making import outputs
 
     write = outputs.save_image
 
@@ -259,13 +265,18 @@ def test_failures_and_nan_are_named_and_the_others_finished(tmp_path: Path) -> N
 
     result = evaluate(
         method,
-        (*IDS, "00009"),
-        lambda ids: MadeBatches(ids, 2, undecodable=(Failure("00009", "truncated"),)),
+        Task(
+            ids=(*IDS, "00009"),
+            batches=lambda ids: MadeBatches(ids, 2, undecodable=(Failure("00009", "truncated"),)),
+            occlusion=OcclusionConfig(source=OcclusionSource.painted, feather=0.0, blend=Blend.feather),
+            run=info(),
+            folder=tmp_path,
+            bootstrap_samples=100,
+            curves=16,
+        ),
+        originals_of(lambda ids: MadeBatches(ids, 2, undecodable=(Failure("00009", "truncated"),))),
         config=EvaluationConfig(bootstrap_samples=100),
-        occlusion=OcclusionConfig(source=OcclusionSource.painted, feather=0.0, blend=Blend.feather),
-        run=info(),
         run_log=NullRunLog(),
-        output_dir=tmp_path,
         processes=Alone(torch.device("cpu")),
     )
     assert result is not None
@@ -288,13 +299,18 @@ def test_doubts_about_occlusions_are_reported_and_survive_an_interruption(
     def go_on(method: Recorder) -> EvaluationResult:
         result = evaluate(
             method,
-            IDS,
-            lambda ids: DoubtfulBatches(ids, 2),
+            Task(
+                ids=IDS,
+                batches=lambda ids: DoubtfulBatches(ids, 2),
+                occlusion=OcclusionConfig(source=OcclusionSource.auto),
+                run=info(),
+                folder=tmp_path,
+                bootstrap_samples=100,
+                curves=16,
+            ),
+            originals_of(lambda ids: DoubtfulBatches(ids, 2)),
             config=EvaluationConfig(bootstrap_samples=100),
-            occlusion=OcclusionConfig(source=OcclusionSource.auto),
-            run=info(),
             run_log=NullRunLog(),
-            output_dir=tmp_path,
             processes=Alone(torch.device("cpu")),
         )
         assert result is not None
@@ -322,13 +338,18 @@ def test_nothing_finished_is_null_with_a_reason(tmp_path: Path) -> None:
 
     evaluate(
         method,
-        IDS,
-        lambda ids: MadeBatches(ids, 2),
+        Task(
+            ids=IDS,
+            batches=lambda ids: MadeBatches(ids, 2),
+            occlusion=OcclusionConfig(source=OcclusionSource.painted),
+            run=info(),
+            folder=tmp_path,
+            bootstrap_samples=100,
+            curves=16,
+        ),
+        originals_of(lambda ids: MadeBatches(ids, 2)),
         config=EvaluationConfig(),
-        occlusion=OcclusionConfig(source=OcclusionSource.painted),
-        run=info(),
         run_log=NullRunLog(),
-        output_dir=tmp_path,
         processes=Alone(torch.device("cpu")),
     )
     summary = strict_json(tmp_path / "metrics.json")

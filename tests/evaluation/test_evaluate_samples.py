@@ -13,13 +13,15 @@ import pytest
 import torch
 from PIL import Image
 
+from finished import originals_of
 from unmask.config import Blend, EvaluationConfig, OcclusionConfig, OcclusionSource
 from unmask.evaluation import evaluate
-from unmask.evaluation.samples import deviation, deviation_picture
 from unmask.faces import Faces, Failure, Reconstruction
 from unmask.images import load_image, to_uint8
+from unmask.making.make import Task
 from unmask.processes import Alone
 from unmask.results.catalogue import SAMPLE_NAMES
+from unmask.results.deviation import deviation, deviation_picture
 from unmask.results.layout import finished_ids
 from unmask.results.summary import EvaluationResult, RunInfo
 from unmask.runlog import NullRunLog, RunLog, TensorBoardLog
@@ -79,13 +81,18 @@ def go(
 ) -> EvaluationResult:
     result = evaluate(
         method,
-        IDS,
-        lambda ids: Batches(ids, size),
+        Task(
+            ids=IDS,
+            batches=lambda ids: Batches(ids, size),
+            occlusion=OcclusionConfig(source=OcclusionSource.painted, feather=0.0, blend=Blend.feather),
+            run=RunInfo("painter", 0, config_hash, SIZE, {"method": {"num_samples": ANSWERS}}),
+            folder=output,
+            bootstrap_samples=100,
+            curves=grid_rows,
+        ),
+        originals_of(lambda ids: Batches(ids, size)),
         config=EvaluationConfig(bootstrap_samples=100, grid_rows=grid_rows),
-        occlusion=OcclusionConfig(source=OcclusionSource.painted, feather=0.0, blend=Blend.feather),
-        run=RunInfo("painter", 0, config_hash, SIZE, {"method": {"num_samples": ANSWERS}}),
         run_log=run_log or NullRunLog(),
-        output_dir=output,
         processes=Alone(torch.device("cpu")),
     )
     assert result is not None

@@ -17,6 +17,7 @@ from unmask.config import Blend, DataConfig, EvaluationConfig, OcclusionConfig, 
 from unmask.data import batches, load_dataset
 from unmask.evaluation import metrics
 from unmask.evaluation.metrics import FaceMetrics, face_metrics
+from unmask.evaluation.truth import Truth
 from unmask.faceanalysis import ARCFACE_TEMPLATE, Detection, Landmarks
 from unmask.images import from_uint8, load_image, to_uint8
 from unmask.results.catalogue import DIGITS, EXPRESSION_NAMES, IDENTITY_NAMES
@@ -69,7 +70,7 @@ def test_every_metric_has_a_direction_and_digits() -> None:
 
 def test_the_face_is_looked_for_once_and_both_mouths_in_its_box(monkeypatch: pytest.MonkeyPatch) -> None:
     networks = Networks(monkeypatch)
-    found = face_metrics(CLEAN + 0.5, CLEAN, FaceMetrics())
+    found = face_metrics(CLEAN + 0.5, Truth.of(CLEAN, CLEAN), FaceMetrics())
     assert sorted(networks.asked) == ["face", "identity", "identity", "landmarks", "landmarks"]
     assert all(box is FACE.box for box in networks.boxes)
     assert found["identity/arcface"].value == pytest.approx(1.0)
@@ -100,14 +101,14 @@ def test_what_is_not_wanted_costs_nothing_and_says_so(
 
 def test_without_a_face_what_is_wanted_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     Networks(monkeypatch, face=None)
-    found = face_metrics(CLEAN, CLEAN, FaceMetrics(identity=False))
+    found = face_metrics(CLEAN, Truth.of(CLEAN, CLEAN), FaceMetrics(identity=False))
     assert {found[name].reason for name in EXPRESSION_NAMES} == {metrics.NO_FACE}
     assert found["identity/arcface"].reason == metrics.IDENTITY_OFF
 
 
 def test_without_a_clean_picture_nobody_looks_for_a_face(monkeypatch: pytest.MonkeyPatch) -> None:
     networks = Networks(monkeypatch)
-    found = metrics.measure(raw=CLEAN, composite=CLEAN, masked=CLEAN, occlusion=torch.zeros(1, 64, 64), clean=None)
+    found = metrics.measure(raw=CLEAN, composite=CLEAN, occlusion=torch.zeros(1, 64, 64), truth=Truth.of(CLEAN, None))
     assert networks.asked == []
     assert {found[name].reason for name in EXPRESSION_NAMES} == {metrics.NO_CLEAN}
 
@@ -123,14 +124,14 @@ def test_options_and_monitor_choose() -> None:
 @pytest.mark.weights
 def test_a_face_agrees_with_itself_and_nearly_with_its_jpeg_but_not_with_a_graver_one() -> None:
     laughing, grave = (load_image(SAMPLE / f"synthetic-{id}.jpg") for id in ("00000", "00022"))
-    assert numbers(face_metrics(laughing, laughing, FaceMetrics())) == [0.0, 0.0, 0.0]
+    assert numbers(face_metrics(laughing, Truth.of(laughing, laughing), FaceMetrics())) == [0.0, 0.0, 0.0]
 
     file = io.BytesIO()
     Image.fromarray(to_uint8(laughing)).save(file, "JPEG", quality=75)
     again = from_uint8(np.asarray(Image.open(file)))
-    assert 0 < max(numbers(face_metrics(again, laughing, FaceMetrics()))) < NOISE
+    assert 0 < max(numbers(face_metrics(again, Truth.of(laughing, laughing), FaceMetrics()))) < NOISE
 
-    differs = numbers(face_metrics(grave, laughing, FaceMetrics()))
+    differs = numbers(face_metrics(grave, Truth.of(laughing, laughing), FaceMetrics()))
     assert min(differs) > 2 * NOISE
     (face,) = faceanalysis.main_face(laughing)
     assert face is not None
@@ -142,9 +143,9 @@ def test_a_face_agrees_with_itself_and_nearly_with_its_jpeg_but_not_with_a_grave
 @pytest.mark.weights
 def test_numbers_do_not_depend_on_the_size_of_the_picture() -> None:
     picture, other = (load_image(SAMPLE / f"synthetic-{id}.jpg") for id in ("00000", "00022"))
-    small = numbers(face_metrics(other, picture, FaceMetrics(identity=False)))
+    small = numbers(face_metrics(other, Truth.of(picture, picture), FaceMetrics(identity=False)))
     twice = [torch.nn.functional.interpolate(one[None], scale_factor=2, mode="bicubic")[0] for one in (other, picture)]
-    large = numbers(face_metrics(twice[0], twice[1], FaceMetrics(identity=False)))
+    large = numbers(face_metrics(twice[0], Truth.of(twice[1], twice[1]), FaceMetrics(identity=False)))
     assert large == pytest.approx(small, abs=NOISE)
 
 
@@ -160,7 +161,7 @@ def test_a_perfect_filling_is_nearly_right_and_the_neighbours_mouth_is_not() -> 
     for filling in (faces.clean, faces.clean.roll(1, 0)):
         joined = composite(filling, faces.masked, faces.hole, feather=0.0, blend=Blend.feather)
         found = [
-            numbers(face_metrics(one, clean, FaceMetrics(identity=False)))
+            numbers(face_metrics(one, Truth.of(clean, clean), FaceMetrics(identity=False)))
             for one, clean in zip(joined, faces.clean, strict=True)
         ]
         means.append(np.mean(found, axis=0))

@@ -16,6 +16,7 @@ from torch import Tensor
 from unmask.config import Blend
 from unmask.evaluation import metrics
 from unmask.evaluation.lpips import lpips_distance
+from unmask.evaluation.truth import Truth
 from unmask.images import dilate, from_uint8, load_image, to_uint8
 
 SHARED = Path(os.environ.get("UNMASK_SHARED_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
@@ -112,7 +113,7 @@ def test_scored_hole_holds_the_disc_and_scales_with_the_resolution(size: int) ->
 
 def test_without_a_clean_picture_only_the_masked_input_is_compared() -> None:
     masked, occlusion = picture(0), square_hole()
-    results = metrics.measure(raw=picture(1), composite=masked, masked=masked, occlusion=occlusion, clean=None)
+    results = metrics.measure(raw=picture(1), composite=masked, occlusion=occlusion, truth=Truth.of(masked, None))
     assert tuple(results) == metrics.NAMES
     with_value = {name for name, one in results.items() if one.value is not None}
     assert with_value == {"visible/max_abs_change", "raw_visible/psnr"}
@@ -123,7 +124,7 @@ def test_without_a_clean_picture_only_the_masked_input_is_compared() -> None:
 def test_empty_occlusion_and_faceless_picture_are_null_with_a_reason() -> None:
     clean = picture(0)
     results = metrics.measure(
-        raw=picture(1), composite=clean, masked=clean, occlusion=torch.zeros(1, 64, 64), clean=clean
+        raw=picture(1), composite=clean, occlusion=torch.zeros(1, 64, 64), truth=Truth.of(clean, clean)
     )
     assert results["hole/psnr"].reason == metrics.NO_HOLE
     assert results["hole/lpips"].reason == metrics.NO_HOLE
@@ -216,7 +217,7 @@ def test_reference_numbers_of_real_pairs() -> None:
         for name, raw in (("copy", masked[None]), ("inpaint", Inpaint(5.0).unmask(faces).raw)):
             joined = composite(raw, masked[None], hole, feather=0.0, blend=Blend.feather)
             found[name].append(
-                metrics.measure(raw=raw[0], composite=joined[0], masked=masked, occlusion=occlusion, clean=clean)
+                metrics.measure(raw=raw[0], composite=joined[0], occlusion=occlusion, truth=Truth.of(masked, clean))
             )
 
     def mean(method: str, name: str) -> float:

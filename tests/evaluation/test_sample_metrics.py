@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from finished import finish
 from unmask import faceanalysis
 from unmask.config import Blend, OcclusionConfig, OcclusionSource
 from unmask.evaluation import samples
-from unmask.evaluation.finish import finish
 from unmask.evaluation.metrics import (
     IDENTICAL,
     NO_FACE,
@@ -22,11 +22,13 @@ from unmask.evaluation.metrics import (
     measure,
     scored_hole,
 )
-from unmask.evaluation.samples import best_and_mean, deviation, deviation_picture, measure_samples
+from unmask.evaluation.samples import best_and_mean, measure_samples
+from unmask.evaluation.truth import Truth
 from unmask.faceanalysis import ARCFACE_TEMPLATE, Detection
 from unmask.faces import Faces, Reconstruction
 from unmask.images import to_uint8
 from unmask.results.catalogue import ALL_NAMES, IDENTITY_OFF, NO_CLEAN, ONE_ANSWER, SAMPLE_NAMES, Measurement
+from unmask.results.deviation import deviation, deviation_picture
 
 SIZE = 64
 LEVEL = 1 / 127.5
@@ -66,8 +68,10 @@ def test_deviations_are_means_over_the_scored_hole_and_over_the_visible_rest() -
     composites[1] += torch.where(hole, 20 * LEVEL, 0.0)
     composites[1] += torch.where(hole, 0.0, 99 * LEVEL)  # not looked at
     raws[1] += torch.where(hole, 99 * LEVEL, 4 * LEVEL)
-    first = measure(raw=raws[0], composite=composites[0], masked=raws[0], occlusion=square(), clean=None)
-    found = measure_samples(raws=raws, composites=composites, occlusion=square(), clean=None, first=first)
+    first = measure(raw=raws[0], composite=composites[0], occlusion=square(), truth=Truth.of(raws[0], None))
+    found = measure_samples(
+        raws=raws, composites=composites, occlusion=square(), truth=Truth.of(raws[0], None), first=first
+    )
     assert tuple(found) == SAMPLE_NAMES
     assert found["samples/deviation_hole"].value == pytest.approx(20 / math.sqrt(2))
     assert found["samples/deviation_raw_visible"].value == pytest.approx(4 / math.sqrt(2))
@@ -79,9 +83,11 @@ def test_best_and_mean_of_the_composites_values() -> None:
     clean = grey(100)[0]
     composites = grey(130, 110, 120)
     first = measure(
-        raw=clean, composite=composites[0], masked=clean, occlusion=square(), clean=clean, faces=NO_FACE_METRICS
+        raw=clean, composite=composites[0], occlusion=square(), truth=Truth.of(clean, clean), faces=NO_FACE_METRICS
     )
-    found = measure_samples(raws=composites, composites=composites, occlusion=square(), clean=clean, first=first)
+    found = measure_samples(
+        raws=composites, composites=composites, occlusion=square(), truth=Truth.of(clean, clean), first=first
+    )
     decibels = [20 * math.log10(255 / off) for off in (30, 10, 20)]
     assert found["best_of_k/hole/psnr"].value == pytest.approx(decibels[1])
     assert found["mean_of_k/hole/psnr"].value == pytest.approx(np.mean(decibels))
@@ -111,13 +117,14 @@ def test_identity_is_measured_on_each_with_the_clean_pictures_face(monkeypatch: 
     first = measure(
         raw=clean,
         composite=composites[0],
-        masked=clean,
         occlusion=square(),
-        clean=clean,
+        truth=Truth.of(clean, clean),
         faces=FaceMetrics(identity=True, expression=False),
     )
     looked.clear()
-    found = measure_samples(raws=composites, composites=composites, occlusion=square(), clean=clean, first=first)
+    found = measure_samples(
+        raws=composites, composites=composites, occlusion=square(), truth=Truth.of(clean, clean), first=first
+    )
     cosines = [math.cos(off * LEVEL) for off in (30, 10, 20)]
     assert found["best_of_k/identity/arcface"].value == pytest.approx(cosines[1])
     assert found["mean_of_k/identity/arcface"].value == pytest.approx(np.mean(cosines))
@@ -125,7 +132,9 @@ def test_identity_is_measured_on_each_with_the_clean_pictures_face(monkeypatch: 
 
     looked.clear()
     faceless = first | {"identity/arcface": Measurement(None, NO_FACE)}
-    found = measure_samples(raws=composites, composites=composites, occlusion=square(), clean=clean, first=faceless)
+    found = measure_samples(
+        raws=composites, composites=composites, occlusion=square(), truth=Truth.of(clean, clean), first=faceless
+    )
     assert found["mean_of_k/identity/arcface"].reason == NO_FACE
     assert not looked
 
@@ -142,9 +151,11 @@ def test_where_an_answer_has_no_value_neither_best_nor_mean_has() -> None:
 def test_nothing_hidden_and_nothing_visible(occlusion: torch.Tensor, reason: str | None) -> None:
     clean, composites = grey(100)[0], grey(130, 110)
     first = measure(
-        raw=clean, composite=composites[0], masked=clean, occlusion=occlusion, clean=clean, faces=NO_FACE_METRICS
+        raw=clean, composite=composites[0], occlusion=occlusion, truth=Truth.of(clean, clean), faces=NO_FACE_METRICS
     )
-    found = measure_samples(raws=composites, composites=composites, occlusion=occlusion, clean=clean, first=first)
+    found = measure_samples(
+        raws=composites, composites=composites, occlusion=occlusion, truth=Truth.of(clean, clean), first=first
+    )
     for name in ("best_of_k/hole/psnr", "mean_of_k/hole/lpips", "samples/deviation_hole"):
         assert found[name].reason == reason
     assert found["samples/deviation_raw_visible"].reason == (None if reason else NO_VISIBLE)

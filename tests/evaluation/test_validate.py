@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from finished import finish
 from unmask.config import Blend, OcclusionConfig, OcclusionSource
 from unmask.errors import UnmaskError
 from unmask.evaluation import validate
-from unmask.evaluation.finish import finish
 from unmask.evaluation.metrics import FaceMetrics
 from unmask.faces import Faces, Reconstruction
 from unmask.results.catalogue import EXPRESSION_NAMES, IDENTITY_NAMES

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from finished import finish
 from unmask.config import CopyConfig, InpaintConfig, OcclusionConfig, OcclusionSource
 from unmask.errors import UnmaskError
-from unmask.evaluation.finish import finish
 from unmask.evaluation.metrics import NO_HOLE, FaceMetrics
 from unmask.faces import Faces
 from unmask.methods.base import MethodContext

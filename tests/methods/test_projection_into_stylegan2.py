@@ -14,9 +14,8 @@ from random_vgg import random_vgg
 from small_stylegan2 import SETTINGS, random_state, small_stylegan2
 from unmask.config import Init, NoiseMode, StyleGANProjConfig
 from unmask.errors import UnmaskError
-from unmask.faces import Faces, Reconstruction
+from unmask.faces import Faces, Reconstruction, StepReport
 from unmask.generators.stylegan2.generator import StyleGAN2
-from unmask.methods.base import StepReport
 from unmask.methods.stylegan_proj import StyleGANProjection
 from unmask.networks.vgg import VGG16Features
 

@@ -11,9 +11,8 @@ from linear_generator import LinearGenerator
 from small_stylegan2 import small_stylegan2
 from unmask.config import Init, LatentSpaceName, StyleGANProjConfig
 from unmask.errors import UnmaskError
-from unmask.faces import Faces
+from unmask.faces import Faces, StepReport
 from unmask.generators.base import Generator
-from unmask.methods.base import StepReport
 from unmask.methods.stylegan_proj import StyleGANProjection
 
 CPU = torch.device("cpu")

@@ -20,11 +20,10 @@ from golden_arrays import Arrays, assert_close
 from unmask.building import typed
 from unmask.config import StyleGANProjConfig, register
 from unmask.config_dir import config_dir
-from unmask.faces import Faces
+from unmask.faces import Faces, StepReport
 from unmask.generators.stylegan2.architecture import GeneratorArchitecture
 from unmask.generators.stylegan2.generator import StyleGAN2
 from unmask.methods import stylegan_proj
-from unmask.methods.base import StepReport
 from unmask.methods.stylegan_proj import StyleGANProjection
 from unmask.networks.vgg import VGG16Features
 from unmask.projection import frozen

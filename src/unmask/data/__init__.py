@@ -6,7 +6,7 @@ For evaluation they are `Faces`, for training `TrainingBatch`.
 from __future__ import annotations
 
 from unmask.data.augment import Augmentation
-from unmask.data.batches import Batches, batches
+from unmask.data.batches import Batches, batches, originals
 from unmask.data.dataset import FacesDataset, PairedDataset, load_dataset
 from unmask.data.loader import epoch_length, training_batches
 from unmask.data.order import steps_per_epoch
@@ -30,6 +30,7 @@ __all__ = [
     "epoch_length",
     "find_pairs",
     "load_dataset",
+    "originals",
     "split_of",
     "steps_per_epoch",
     "training_batches",

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
-from typing import final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, TypeVar, final
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from unmask.data.dataset import FacesDataset
+from unmask.data.dataset import FacesDataset, PairedDataset
 from unmask.data.report import Report
 from unmask.errors import UnmaskError
-from unmask.faces import Doubt, Faces, Failure, none_usable
+from unmask.faces import Doubt, Faces, Failure, Original, none_usable
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Batches:
         self.doubts = ()
         any_decoded = False
         loader = DataLoader(
-            _Attempts(self._dataset, self._indices),
+            _Attempts(self._dataset.ids, self._indices, self._dataset.__getitem__),
             self._batch_size,
             num_workers=self._num_workers,
             collate_fn=_as_they_are,
@@ -90,6 +90,16 @@ def batches(dataset: FacesDataset, batch_size: int, num_workers: int = 0, ids: S
     return Batches(dataset, batch_size, num_workers, ids)
 
 
+def originals(dataset: PairedDataset, ids: Sequence[str], num_workers: int = 0) -> Iterator[Original]:
+    """The files of `ids` in this order, one by one, decoded by `num_workers` processes; those that cannot be decoded
+    are left out."""
+    place = {id: index for index, id in enumerate(dataset.ids)}
+    attempts = _Attempts(dataset.ids, [place[id] for id in ids], dataset.read)
+    for (attempt,) in DataLoader(attempts, 1, num_workers=num_workers, collate_fn=_as_they_are):
+        if isinstance(attempt, Original):
+            yield attempt
+
+
 def collate(faces: list[Faces]) -> Faces:
     """Join batches of one resolution into one; either all of them have clean pictures or none has."""
     cleans = [one.clean for one in faces if one.clean is not None]
@@ -110,23 +120,28 @@ def collate(faces: list[Faces]) -> Faces:
     )
 
 
-class _Attempts(Dataset["Faces | Failure"]):
-    """The dataset with its errors as values, so that they come back from worker processes one by one."""
+Item = TypeVar("Item", Faces, Original)
 
-    def __init__(self, dataset: FacesDataset, indices: Sequence[int]) -> None:
-        self._dataset = dataset
+
+class _Attempts(Dataset["Item | Failure"], Generic[Item]):
+    """What `read` gives for `indices`, with its errors as values, so that they come back from worker processes one by
+    one."""
+
+    def __init__(self, ids: Sequence[str], indices: Sequence[int], read: Callable[[int], Item]) -> None:
+        self._ids = ids
         self._indices = indices
+        self._read = read
 
     def __len__(self) -> int:
         return len(self._indices)
 
-    def __getitem__(self, place: int) -> Faces | Failure:
+    def __getitem__(self, place: int) -> Item | Failure:
         index = self._indices[place]
         try:
-            return self._dataset[index]
+            return self._read(index)
         except UnmaskError as error:
-            return Failure(self._dataset.ids[index], str(error))
+            return Failure(self._ids[index], str(error))
 
 
-def _as_they_are(attempts: list[Faces | Failure]) -> list[Faces | Failure]:
+def _as_they_are(attempts: list[Item | Failure]) -> list[Item | Failure]:
     return attempts

@@ -16,7 +16,7 @@ from unmask.config import DataConfig, OcclusionConfig
 from unmask.data.aligned import load_aligned
 from unmask.data.pairing import Pair, find_pairs
 from unmask.data.report import PairingReport, Report
-from unmask.faces import Doubt, Faces
+from unmask.faces import Doubt, Faces, Original
 from unmask.images import dilate, load_with_notes
 from unmask.occlusion import OcclusionFinder, build, grown
 
@@ -118,6 +118,17 @@ class PairedDataset(FacesDataset):
             contents=(_content(pair),),
             corners=None if placement is None else torch.from_numpy(placement.quad.corners)[None],
         )
+
+    def read(self, index: int) -> Original:
+        """Decode one pair without looking for its occlusion.
+
+        Raises:
+            UnmaskError: a file cannot be decoded or is not square; names it.
+        """
+        pair = self.pairs[index]
+        masked, _, placement = self._load(pair.masked)
+        clean = None if pair.clean is None else self._load(pair.clean, placement)[0]
+        return Original(pair.id, masked, clean, _content(pair))
 
     def load_clean(self, index: int) -> Tensor | None:
         """(1,3,R,R) in [-1,1], the clean picture alone; None where there is none.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from unmask.evaluation.outputs import RunOutputs
-from unmask.faces import Faces
+from unmask.evaluation.measure import Originals
 from unmask.results.grid import GridRow, draw_grid, grid_titles, sample_strip
+from unmask.results.pictures import read_pictures
 from unmask.results.records import PictureRecord
 
 
@@ -26,31 +27,27 @@ class Gallery:
     strips: Mapping[str, np.ndarray]
 
 
-def make_gallery(
-    records: Sequence[PictureRecord], batches: Callable[[Sequence[str]], Iterable[Faces]], outputs: RunOutputs
-) -> Gallery | None:
-    """Of the finished pictures `records`, whichever process and start of the run made them; None for no picture.
+def make_gallery(records: Sequence[PictureRecord], originals: Originals, folder: Path) -> Gallery | None:
+    """Of the finished pictures `records` in the run directory `folder`; None for no picture.
 
     Args:
-        batches: gives the inputs, called with ids.
+        originals: gives the inputs, called with ids.
     """
-    written = {record.id: outputs.load_pictures(record) for record in records}
+    written = {record.id: read_pictures(folder, record) for record in records}
     answers = max((len(one.samples) for one in written.values()), default=0)
-    rows = []
-    for faces in batches(tuple(written)):
-        for index, id in enumerate(faces.ids):
-            one, files = faces[index], written[id]
-            row = GridRow.from_tensors(
-                id,
-                masked=one.masked[0],
-                raw=files.raw,
-                composite=files.composite,
-                clean=None if one.clean is None else one.clean[0],
-                samples=files.samples,
-                deviation=files.deviation,
-                answers=answers,
-            )
-            rows.append(row)
+    rows = [
+        GridRow.from_tensors(
+            original.id,
+            masked=original.masked,
+            raw=written[original.id].raw,
+            composite=written[original.id].composite,
+            clean=original.clean,
+            samples=written[original.id].samples,
+            deviation=written[original.id].deviation,
+            answers=answers,
+        )
+        for original in originals(tuple(written))
+    ]
     if not rows:
         return None
     strips = {

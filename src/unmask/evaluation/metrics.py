@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -20,7 +21,9 @@ from torch import Tensor
 from unmask import faceanalysis
 from unmask.config import EvaluationConfig
 from unmask.evaluation.lpips import lpips_distance
+from unmask.evaluation.truth import CPU, Truth
 from unmask.faceanalysis import Detection
+from unmask.faces import Faces
 from unmask.images import from_uint8, to_uint8
 from unmask.results.catalogue import (
     EXPRESSION_NAMES,
@@ -55,6 +58,14 @@ class FaceMetrics:
 
     identity: bool = True
     expression: bool = True
+    OFF: ClassVar[tuple[str, ...]] = (IDENTITY_OFF, EXPRESSION_OFF)
+    """Why there are no numbers of metrics that are not wanted."""
+
+    @property
+    def refusals(self) -> tuple[str, ...]:
+        """Those of the reasons that an earlier measurement gave for what is wanted now."""
+        wanted = (self.identity, self.expression)
+        return tuple(reason for reason, want in zip(self.OFF, wanted, strict=True) if want)
 
     @classmethod
     def of(cls, config: EvaluationConfig) -> FaceMetrics:
@@ -71,17 +82,17 @@ def measure(
     *,
     raw: Tensor,
     composite: Tensor,
-    masked: Tensor,
     occlusion: Tensor,
-    clean: Tensor | None,
+    truth: Truth,
     faces: FaceMetrics = FaceMetrics(),
     filled: Tensor | None = None,
 ) -> dict[str, Measurement]:
     """Every metric of `NAMES` for one picture.
 
     Args:
-        raw, composite, masked, clean: (3,H,W) RGB in [-1,1]; `clean` None where there is none.
+        raw, composite: (3,H,W) RGB in [-1,1].
         occlusion: (1,H,W), 1 where the face mask is: the label as given, not dilated.
+        truth: the input, and the clean picture where there is one.
         faces: which metrics of the face to compute.
         filled: (1,H,W), 1 where the composite was to change beside the occlusion, which alone is scored as the hole.
     Raises:
@@ -89,6 +100,7 @@ def measure(
     """
     hole = scored_hole(occlusion)
     changed = hole if filled is None else torch.maximum(hole, scored_hole(filled))
+    masked, clean = truth.original.masked, truth.clean
     results = {
         "visible/max_abs_change": visible_max_abs_change(composite, masked, changed),
         "raw_visible/psnr": psnr(raw, masked, 1.0 - hole, empty=NO_VISIBLE),
@@ -97,12 +109,21 @@ def measure(
         results |= {
             "whole/psnr": psnr(composite, clean),
             "whole/ssim": ssim(composite, clean),
-            "whole/lpips": whole_lpips(composite, clean),
+            "whole/lpips": whole_lpips(composite, clean, truth.device),
             "hole/psnr": hole_psnr(composite, clean, hole),
-            "hole/lpips": hole_lpips(composite, clean, hole),
+            "hole/lpips": hole_lpips(composite, clean, hole, truth.device),
         }
-        results |= face_metrics(composite, clean, faces)
+        results |= face_metrics(composite, truth, faces)
     return {name: results.get(name, Measurement(None, NO_CLEAN)) for name in NAMES}
+
+
+def hole_scores(composite: Tensor, one: Faces) -> dict[str, float]:
+    """The metrics of the hole that have a value: composite (3,H,W) in [-1,1] of the picture `one`, a batch of one."""
+    if one.clean is None:
+        return {}
+    clean, hole = one.clean[0], scored_hole(one.occlusion[0])
+    measured = {"hole/psnr": hole_psnr(composite, clean, hole), "hole/lpips": hole_lpips(composite, clean, hole)}
+    return {name: number.value for name, number in measured.items() if number.value is not None}
 
 
 def scored_hole(occlusion: Tensor) -> Tensor:
@@ -150,9 +171,9 @@ def ssim(a: Tensor, b: Tensor) -> Measurement:
     return Measurement(float(value))
 
 
-def whole_lpips(a: Tensor, b: Tensor) -> Measurement:
-    """LPIPS (AlexNet) of two pictures."""
-    return Measurement(float(lpips_distance(_quantise(a, b)[None], _quantise(b, b)[None])))
+def whole_lpips(a: Tensor, b: Tensor, device: torch.device = CPU) -> Measurement:
+    """LPIPS (AlexNet) of two pictures, computed on `device`."""
+    return Measurement(float(lpips_distance(_quantise(a, device)[None], _quantise(b, device)[None])))
 
 
 def hole_psnr(composite: Tensor, clean: Tensor, hole: Tensor) -> Measurement:
@@ -160,7 +181,7 @@ def hole_psnr(composite: Tensor, clean: Tensor, hole: Tensor) -> Measurement:
     return psnr(composite, clean, hole)
 
 
-def hole_lpips(composite: Tensor, clean: Tensor, hole: Tensor) -> Measurement:
+def hole_lpips(composite: Tensor, clean: Tensor, hole: Tensor, device: torch.device = CPU) -> Measurement:
     """LPIPS to the clean picture of `composite` inside the hole and the clean picture itself outside.
 
     So it does not see how the two files of a pair differ outside the hole, through JPEG and resampling.
@@ -168,7 +189,7 @@ def hole_lpips(composite: Tensor, clean: Tensor, hole: Tensor) -> Measurement:
     if not bool(_inside(hole).any()):
         return Measurement(None, NO_HOLE)
     inside = (hole > 0.5).to(composite.device)
-    return whole_lpips(composite.where(inside, clean.to(composite.device)), clean)
+    return whole_lpips(composite.where(inside, clean.to(composite.device)), clean, device)
 
 
 def visible_max_abs_change(composite: Tensor, masked: Tensor, hole: Tensor) -> Measurement:
@@ -179,8 +200,8 @@ def visible_max_abs_change(composite: Tensor, masked: Tensor, hole: Tensor) -> M
     return Measurement(float(changes.max()))
 
 
-def face_metrics(composite: Tensor, clean: Tensor, wanted: FaceMetrics) -> dict[str, Measurement]:
-    """The metrics of the face; the clean picture's is looked for once, and only if one of them is wanted."""
+def face_metrics(composite: Tensor, truth: Truth, wanted: FaceMetrics) -> dict[str, Measurement]:
+    """The metrics of the face; the clean picture's is only looked for if one of them is wanted."""
     results: dict[str, Measurement] = {}
     if not wanted.identity:
         results |= dict.fromkeys(IDENTITY_NAMES, Measurement(None, IDENTITY_OFF))
@@ -188,27 +209,25 @@ def face_metrics(composite: Tensor, clean: Tensor, wanted: FaceMetrics) -> dict[
         results |= dict.fromkeys(EXPRESSION_NAMES, Measurement(None, EXPRESSION_OFF))
     if not (wanted.identity or wanted.expression):
         return results
-    (face,) = faceanalysis.main_face(clean)
-    if face is None:
+    if truth.face is None:
         return dict.fromkeys((*IDENTITY_NAMES, *EXPRESSION_NAMES), Measurement(None, NO_FACE)) | results
     if wanted.identity:
-        results["identity/arcface"] = identity_arcface(composite, clean, face)
+        results["identity/arcface"] = identity_arcface(composite, truth, truth.face)
     if wanted.expression:
-        results |= expression(composite, clean, face)
+        results |= expression(composite, truth, truth.face)
     return results
 
 
-def identity_arcface(composite: Tensor, clean: Tensor, face: Detection) -> Measurement:
+def identity_arcface(composite: Tensor, truth: Truth, face: Detection) -> Measurement:
     """Cosine of the ArcFace embeddings of two pictures, both aligned by the five points of the clean one's `face`.
 
     Two photographs of one person score about .6, strangers about 0.
     """
     (ours,) = faceanalysis.embed(composite, face.points)
-    (theirs,) = faceanalysis.embed(clean, face.points)
-    return Measurement(faceanalysis.cosine(ours, theirs))
+    return Measurement(faceanalysis.cosine(ours, truth.embedding))
 
 
-def expression(composite: Tensor, clean: Tensor, face: Detection) -> dict[str, Measurement]:
+def expression(composite: Tensor, truth: Truth, face: Detection) -> dict[str, Measurement]:
     """How far the mouth is from the clean picture's: how open, how wide, how much it smiles.
 
     Absolute differences of `unmask.faceanalysis.Mouth`, in inter-ocular distances. The landmarks of both pictures are
@@ -221,7 +240,7 @@ def expression(composite: Tensor, clean: Tensor, face: Detection) -> dict[str, M
     The network always finds a mouth: on a face mask itself one that goes with the eyes and cheeks (.09, .16, .05). So
     only a mean well below the second line says that an expression was met.
     """
-    ours, theirs = (faceanalysis.mouth_of(faceanalysis.landmarks106(one, face).points) for one in (composite, clean))
+    ours, theirs = faceanalysis.mouth_of(faceanalysis.landmarks106(composite, face).points), truth.mouth
     return {
         "expression/mouth_open": Measurement(abs(ours.opening - theirs.opening)),
         "expression/mouth_width": Measurement(abs(ours.width - theirs.width)),
@@ -237,5 +256,5 @@ def _inside(region: Tensor) -> np.ndarray:
     return region[0].cpu().numpy() > 0.5
 
 
-def _quantise(image: Tensor, like: Tensor) -> Tensor:
-    return from_uint8(to_uint8(image)).to(like.device)
+def _quantise(image: Tensor, device: torch.device) -> Tensor:
+    return from_uint8(to_uint8(image)).to(device)

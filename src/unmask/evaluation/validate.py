@@ -8,10 +8,11 @@ import numpy as np
 
 from unmask.config import OcclusionConfig
 from unmask.errors import UnmaskError
-from unmask.evaluation.finish import finish
-from unmask.evaluation.metrics import FaceMetrics
+from unmask.evaluation.metrics import FaceMetrics, measure
+from unmask.evaluation.truth import Truth
 from unmask.faces import Faces, Reconstruction
 from unmask.images import from_uint8
+from unmask.making.join import join
 from unmask.results.catalogue import HIGHER_IS_BETTER, NAMES, check_metric
 from unmask.results.grid import GridRow, draw_grid
 from unmask.runlog import RunLog
@@ -45,16 +46,23 @@ def validate(
         made = unmask(faces)
         for index in range(len(faces)):
             one, raw = faces[index].to("cpu"), made.raw[index : index + 1].cpu()
-            finished = finish(Reconstruction(one.ids, raw), one, occlusion, FaceMetrics.for_monitor(monitor))
+            joined = join(raw, one, occlusion)[0]
+            clean = None if one.clean is None else one.clean[0]
+            measured = measure(
+                raw=raw[0],
+                composite=joined,
+                occlusion=one.occlusion[0],
+                filled=one.filled[0],
+                truth=Truth.of(one.masked[0], clean),
+                faces=FaceMetrics.for_monitor(monitor),
+            )
             for name in NAMES:
-                measurement = finished.measurements[name]
+                measurement = measured[name]
                 if measurement.value is not None:
                     values[name].append(measurement.value)
                 elif name == monitor and measurement.reason is not None:
                     reasons.add(measurement.reason)
             if len(rows) < GRID_ROWS:
-                clean = None if one.clean is None else one.clean[0]
-                joined = finished.composite
                 rows.append(
                     GridRow.from_tensors(one.ids[0], masked=one.masked[0], raw=raw[0], composite=joined, clean=clean)
                 )

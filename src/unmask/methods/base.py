@@ -8,36 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from unmask.faces import Faces, Reconstruction
+from unmask.faces import Faces, Reconstruction, StepCallback
 from unmask.generators.base import Generator
 from unmask.shared import Shared
-
-
-@dataclass(frozen=True)
-class StepReport:
-    """Where the optimisation of a batch stands, as told to a `StepCallback` before the first step and after each.
-
-    Attributes:
-        ids: the B pictures being worked on.
-        answer: number of the answer being worked on, from 0; methods that give one answer have no other.
-        taken: steps so far for this answer, over all stages; 0 at its start.
-        total: steps it will take.
-        losses: of the step just taken, at the picture before it: named (B,) tensors, one value per picture, detached.
-            Empty at the start.
-        render: call it for the (B,3,H,W) picture as it stands, in [-1,1]; rendering costs time only when called.
-    """
-
-    ids: tuple[str, ...]
-    answer: int
-    taken: int
-    total: int
-    losses: dict[str, Tensor]
-    render: Callable[[], Tensor]
-
-
-StepCallback = Callable[[StepReport], None]
 
 
 @dataclass(frozen=True)

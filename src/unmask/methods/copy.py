@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import final
 
 from unmask.config import CopyConfig
-from unmask.faces import Faces, Reconstruction
-from unmask.methods.base import Method, MethodContext, StepCallback
+from unmask.faces import Faces, Reconstruction, StepCallback
+from unmask.methods.base import Method, MethodContext
 
 
 @final

@@ -9,9 +9,9 @@ import torch
 
 from unmask.config import InpaintConfig
 from unmask.errors import UnmaskError
-from unmask.faces import Faces, Reconstruction
+from unmask.faces import Faces, Reconstruction, StepCallback
 from unmask.images import from_uint8, to_uint8
-from unmask.methods.base import Method, MethodContext, StepCallback
+from unmask.methods.base import Method, MethodContext
 
 
 @final

@@ -7,7 +7,7 @@ from typing import final
 
 from torch import Tensor
 
-from unmask.methods.base import StepCallback, StepReport
+from unmask.faces import StepCallback, StepReport
 from unmask.projection import tuning
 from unmask.projection.noise import NoiseMaps
 from unmask.projection.optimise import StepHook

@@ -17,10 +17,10 @@ from torch import Tensor
 from unmask.compilation import compile_if_possible, worth_compiling
 from unmask.config import StyleGANProjConfig
 from unmask.errors import UnmaskError
-from unmask.faces import Faces, Failure, Reconstruction
+from unmask.faces import Faces, Failure, Reconstruction, StepCallback
 from unmask.generators.base import Generator
 from unmask.images import blur, resize
-from unmask.methods.base import Method, MethodContext, StepCallback
+from unmask.methods.base import Method, MethodContext
 from unmask.methods.step_reporter import StepReporter
 from unmask.networks.lpips_weights import lpips_channel_weights
 from unmask.precision import resolve_precision

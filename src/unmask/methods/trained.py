@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from unmask.config import TrainedMethodConfig
 from unmask.errors import UnmaskError
-from unmask.faces import Faces, Pairing, Reconstruction, TrainingBatch
-from unmask.methods.base import Method, MethodContext, StepCallback
+from unmask.faces import Faces, Pairing, Reconstruction, StepCallback, TrainingBatch
+from unmask.methods.base import Method, MethodContext
 from unmask.methods.checkpoints import load_generator
 
 Update = Callable[[str, Tensor], None]

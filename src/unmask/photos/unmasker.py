@@ -17,9 +17,9 @@ from unmask.building import build_method, pick_device
 from unmask.config import RunConfig
 from unmask.errors import UnmaskError
 from unmask.faceanalysis import Detection
-from unmask.faces import Faces, Reconstruction
+from unmask.faces import Faces, Reconstruction, StepCallback, StepReport
 from unmask.images import dilate, from_uint8, to_uint8
-from unmask.methods.base import Method, StepCallback, StepReport
+from unmask.methods.base import Method
 from unmask.occlusion import build as build_finder
 from unmask.occlusion import grown
 from unmask.photos.photo import Photo, read

@@ -13,6 +13,8 @@ NO_CLEAN = "there is no clean picture to compare with"
 IDENTITY_OFF = "evaluation.identity is false"
 EXPRESSION_OFF = "evaluation.expression is false"
 ONE_ANSWER = "the method gives one answer (method.num_samples is 1)"
+NOT_MEASURED = "not measured yet: python -m unmask.measure does it"
+RAW_NOT_KEPT = "the answers as generated are not in the run directory"
 ADDED_LATER = "this metric was added after the run"
 
 
@@ -99,6 +101,12 @@ class Measurement:
     def __post_init__(self) -> None:
         assert (self.value is None) != (self.reason is None), "either a value or a reason"
         assert self.value is None or math.isfinite(self.value), f"{self.value} is not a finite number"
+
+
+def nothing_measured(*, several: bool) -> dict[str, Measurement]:
+    """The measurements of a picture that has just been made, with several answers or one."""
+    none = {name: Measurement(None, NOT_MEASURED) for name in ALL_NAMES}
+    return none if several else none | dict.fromkeys(SAMPLE_NAMES, Measurement(None, ONE_ANSWER))
 
 
 def check_metric(name: str, key: str) -> None:

@@ -11,7 +11,6 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -68,13 +67,17 @@ def sample_path(folder: Path, id: str, index: int) -> Path:
     return samples_dir(folder, id) / f"{index}.png"
 
 
+def raw_sample_path(folder: Path, id: str, index: int) -> Path:
+    """As the method generated it; the first is raw/ID.png."""
+    return samples_dir(folder, id) / "raw" / f"{index}.png"
+
+
+def occlusion_path(folder: Path, id: str) -> Path:
+    return folder / "occlusion" / f"{id}.png"
+
+
 def deviation_path(folder: Path, id: str) -> Path:
     return folder / "deviation" / f"{id}.png"
-
-
-def written_samples(folder: Path, id: str) -> Iterator[Path]:
-    """Counted up: a killed process may have left a temporary file beside them."""
-    return takewhile(Path.is_file, (sample_path(folder, id, index) for index in count()))
 
 
 def _files(folder: Path, record: PictureRecord) -> tuple[Path, ...]:

@@ -20,6 +20,7 @@ from unmask.results.catalogue import (
     IDENTITY_NAMES,
     IDENTITY_OFF,
     NO_CLEAN,
+    NOT_MEASURED,
     ONE_ANSWER,
     SAMPLE_NAMES,
     Measurement,
@@ -53,7 +54,13 @@ class PictureRecord:
     @property
     def several(self) -> bool:
         """Whether the method gave several answers: a picture has a hidden or a visible part, in which they differ."""
-        return any(self.measurements[name].value is not None for name in SAMPLE_NAMES)
+        of_several = [self.measurements[name] for name in SAMPLE_NAMES]
+        return any(one.value is not None or one.reason == NOT_MEASURED for one in of_several)
+
+    @property
+    def measured(self) -> bool:
+        """Whether every metric was tried that this version knows."""
+        return not any(one.reason in (NOT_MEASURED, ADDED_LATER) for one in self.measurements.values())
 
 
 def append_record(path: Path, record: PictureRecord) -> None:

@@ -5,31 +5,12 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Callable
 
-from torch import Tensor
-
-from unmask.evaluation.emerging import EmergingPictures
-from unmask.evaluation.part import Curves
+from unmask.faces import StepReport
+from unmask.making.emerging import EmergingPictures
+from unmask.making.part import Curves
 from unmask.runlog import RunLog
-
-
-class Step(Protocol):
-    """What the evaluation reads of a reported step; methods have their own record of this shape."""
-
-    @property
-    def ids(self) -> tuple[str, ...]: ...
-    @property
-    def answer(self) -> int: ...
-    @property
-    def taken(self) -> int: ...
-    @property
-    def total(self) -> int: ...
-    @property
-    def losses(self) -> Mapping[str, Tensor]: ...
-    @property
-    def render(self) -> Callable[[], Tensor]: ...
 
 
 class StepWatcher:
@@ -53,7 +34,7 @@ class StepWatcher:
         self._sums: dict[tuple[str, int], tuple[float, int]] = defaultdict(lambda: (0.0, 0))
         self._totals: dict[str, int] = {}
 
-    def __call__(self, report: Step) -> None:
+    def __call__(self, report: StepReport) -> None:
         started = time.perf_counter()
         which = "" if report.answer == 0 else f" answer {report.answer + 1}"
         self._on_note(f"{', '.join(report.ids)}{which} step {report.taken}/{report.total}")
@@ -75,7 +56,7 @@ class StepWatcher:
         """The losses of all pictures so far, and the metrics of those that emerge."""
         return {**self._sums, **self._emerging.curves}
 
-    def _log(self, report: Step) -> None:
+    def _log(self, report: StepReport) -> None:
         for name, values in report.losses.items():
             for id, value in zip(report.ids, values.tolist(), strict=True):
                 # The loss is of the picture before the step that it was computed for.

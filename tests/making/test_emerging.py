@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from unmask.config import Blend, OcclusionConfig, OcclusionSource
-from unmask.evaluation.emerging import FOLLOWED, FRAMES, GAP, EmergingPictures, Frames, strip
-from unmask.evaluation.metrics import hole_psnr, scored_hole
+from unmask.evaluation.metrics import hole_psnr, hole_scores, scored_hole
 from unmask.faces import Faces
+from unmask.making.emerging import FOLLOWED, FRAMES, GAP, EmergingPictures, Frames, strip
 from unmask.runlog import NullRunLog
 
 SIZE = 32
@@ -53,7 +53,7 @@ def test_frames_as_asked_for() -> None:
 
 def test_a_frame_is_input_raw_and_composite() -> None:
     log = Pictures()
-    emerging = EmergingPictures(log, OCCLUSION, Frames(None))
+    emerging = EmergingPictures(log, OCCLUSION, Frames(None), hole_scores)
     batch = faces(1, clean=False)
     emerging.begin(batch)
     raw = torch.full((3, SIZE, SIZE), 0.5)
@@ -69,7 +69,7 @@ def test_a_frame_is_input_raw_and_composite() -> None:
 
 @pytest.mark.weights
 def test_the_curves_are_means_over_the_first_pictures() -> None:
-    emerging = EmergingPictures(Pictures(), OCCLUSION, Frames(None))
+    emerging = EmergingPictures(Pictures(), OCCLUSION, Frames(None), hole_scores)
     batch = faces(FOLLOWED + 2)
     emerging.begin(batch[0])
     emerging.begin(batch)
@@ -92,7 +92,7 @@ def test_whatever_the_steps_the_result_is_at_a_hundred_percent() -> None:
     log = Pictures()
     batch = faces(1)
     for total in (0, 24, 900):
-        emerging = EmergingPictures(log, OCCLUSION, Frames(None))
+        emerging = EmergingPictures(log, OCCLUSION, Frames(None), hole_scores)
         emerging.begin(batch)
         emerging.show_end("00000", batch.masked[0], batch.masked[0], total)
         assert {way for _, way in emerging.curves} == {100}
@@ -100,7 +100,7 @@ def test_whatever_the_steps_the_result_is_at_a_hundred_percent() -> None:
 
 
 def test_nothing_is_followed_where_no_frames_are_wanted() -> None:
-    emerging = EmergingPictures(Pictures(), OCCLUSION, Frames(0))
+    emerging = EmergingPictures(Pictures(), OCCLUSION, Frames(0), hole_scores)
     emerging.begin(faces(1))
     assert not emerging.follows("00000")
 

@@ -1,4 +1,4 @@
-"""The files of a run directory that the evaluation owns.
+"""The files of a run directory as they are written.
 
 metrics.csv gets its rows as pictures finish. Where several processes evaluate, a file has one writer all the same: the
 first process writes metrics.csv, process 1 metrics.1.csv, and so on. In the end, or when a run goes on that was killed,
@@ -7,6 +7,7 @@ the first process brings all rows together in metrics.csv.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -15,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from unmask.errors import UnmaskError
-from unmask.evaluation.finish import Finished
-from unmask.evaluation.samples import deviation, deviation_picture
-from unmask.faces import Reconstruction
+from unmask.faces import Faces, Reconstruction
 from unmask.files import atomic_path, write_json
-from unmask.images import load_image, save_image
+from unmask.images import save_image
+from unmask.making.join import Composites
+from unmask.results.deviation import deviation, deviation_picture
 from unmask.results.grid import save_grid
 from unmask.results.layout import (
     GRID,
@@ -33,30 +33,19 @@ from unmask.results.layout import (
     finished_records,
     hash_of,
     raw_path,
+    raw_sample_path,
     sample_path,
     samples_dir,
     tables_of_others,
-    written_samples,
 )
+from unmask.results.pictures import Hidden, write_hidden
 from unmask.results.records import PictureRecord, append_record, write_records
+from unmask.results.summary import EvaluationResult
+
+logger = logging.getLogger(__name__)
 
 SHARED_WITHIN_S = 60.0
 """How long a network's disk may take to show one machine what another wrote, in seconds."""
-
-
-@dataclass(frozen=True)
-class WrittenPictures:
-    """The files of a finished picture, (3,H,W) in [-1,1].
-
-    Attributes:
-        samples: the composites of all answers; empty where there is one.
-        deviation: how far these differ, see `unmask.evaluation.samples.deviation_picture`; None where there is one.
-    """
-
-    raw: Tensor
-    composite: Tensor
-    samples: tuple[Tensor, ...] = ()
-    deviation: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -103,18 +92,13 @@ class RunOutputs:
         if tables_of_others(self.folder):
             _writing(self.folder, lambda: self._write_table(records))
 
-    def write_picture(self, made: Reconstruction, finished: Finished, record: PictureRecord) -> None:
+    def write_picture(self, one: Faces, made: Reconstruction, composites: Composites, record: PictureRecord) -> None:
         """The files of one picture (batches of one), and last its row, which says that they are all there."""
-        _writing(self.folder, lambda: self._write_picture(made, finished, record))
+        _writing(self.folder, lambda: self._write_picture(one, made, composites, record))
 
-    def load_pictures(self, record: PictureRecord) -> WrittenPictures:
-        """The files of a finished picture."""
-        id = record.id
-        raw, composite = load_image(raw_path(self.folder, id)), load_image(composite_path(self.folder, id))
-        if not record.several:
-            return WrittenPictures(raw, composite)
-        samples = tuple(load_image(path) for path in written_samples(self.folder, id))
-        return WrittenPictures(raw, composite, samples, load_image(deviation_path(self.folder, id)))
+    def write_record(self, record: PictureRecord) -> None:
+        """The row of a picture that is there already, with other measurements: of two rows the last one holds."""
+        _writing(self.folder, lambda: append_record(self.table, record))
 
     def write_grid(self, grid: np.ndarray) -> None:
         """grid.png, from (H,W,3) uint8."""
@@ -124,26 +108,39 @@ class RunOutputs:
         """metrics.json."""
         _writing(self.folder, lambda: write_json(self.folder / SUMMARY, summary))
 
-    def _write_picture(self, made: Reconstruction, finished: Finished, record: PictureRecord) -> None:
-        save_image(made.raw[0], raw_path(self.folder, record.id))
-        save_image(finished.composite, composite_path(self.folder, record.id))
-        self._write_samples(finished, record.id)
+    def leave_incomplete(self, result: EvaluationResult) -> None:
+        """After an exception, Ctrl-C included, a directory that says what is in it; on a full disk it does already,
+        from the start."""
+        try:
+            self.write_summary(result.to_json())
+            self.bring_together(self.finished())
+        except (UnmaskError, OSError) as error:
+            logger.error("The run directory could not be updated: %s", error)
+
+    def _write_picture(self, one: Faces, made: Reconstruction, composites: Composites, record: PictureRecord) -> None:
+        id = record.id
+        save_image(made.raw[0], raw_path(self.folder, id))
+        save_image(composites.composite, composite_path(self.folder, id))
+        write_hidden(self.folder, id, Hidden(one.occlusion[0], one.filled[0]))
+        self._write_samples(made, composites, id)
         if made.full is not None:
-            save_image(made.full[0], self.folder / "full" / f"{record.id}.png")
+            save_image(made.full[0], self.folder / "full" / f"{id}.png")
         if made.w_plus is not None:
             from safetensors.torch import save_file
 
-            with atomic_path(self.folder / "latents" / f"{record.id}.safetensors") as temporary:
+            with atomic_path(self.folder / "latents" / f"{id}.safetensors") as temporary:
                 save_file({"w_plus": made.w_plus[0].contiguous()}, temporary)
         append_record(self.table, record)
 
-    def _write_samples(self, finished: Finished, id: str) -> None:
+    def _write_samples(self, made: Reconstruction, composites: Composites, id: str) -> None:
         shutil.rmtree(samples_dir(self.folder, id), ignore_errors=True)  # whatever an earlier start left there
-        if finished.samples is None:
+        if composites.samples is None or made.samples is None:
             return
-        for index, sample in enumerate(finished.samples):
+        for index, sample in enumerate(composites.samples):
             save_image(sample, sample_path(self.folder, id, index))
-        save_image(deviation_picture(deviation(finished.samples)), deviation_path(self.folder, id))
+            if index > 0:
+                save_image(made.samples[0, index], raw_sample_path(self.folder, id, index))
+        save_image(deviation_picture(deviation(composites.samples)), deviation_path(self.folder, id))
 
     def _write_table(self, records: Sequence[PictureRecord]) -> None:
         write_records(self.folder / TABLE, records)

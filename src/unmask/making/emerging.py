@@ -1,8 +1,9 @@
-"""A few pictures as they emerge, from the first step of a method to what it leaves: strips, and hole metrics."""
+"""A few pictures as they emerge, from the first step of a method to what it leaves: strips, and how good they are."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -10,12 +11,13 @@ import torch
 from torch import Tensor
 
 from unmask.config import EvaluationConfig, OcclusionConfig
-from unmask.evaluation.finish import join
-from unmask.evaluation.metrics import hole_lpips, hole_psnr, scored_hole
-from unmask.evaluation.part import Curves
 from unmask.faces import Faces
+from unmask.making.join import join
+from unmask.making.part import Curves
 from unmask.runlog import RunLog
 
+Score = Callable[[Tensor, Faces], Mapping[str, float]]
+"""How good a composite (3,H,W) of a picture, a batch of one on the CPU, is: metric -> value, where it has one."""
 FOLLOWED = 4
 """Pictures that are followed: each costs a render and an LPIPS a frame."""
 FRAMES = 8
@@ -55,8 +57,9 @@ NO_FRAMES = Frames(0)
 class EmergingPictures:
     """Writes the frames of the first `FOLLOWED` pictures that it is shown, and gathers their curves."""
 
-    def __init__(self, run_log: RunLog, occlusion: OcclusionConfig, frames: Frames) -> None:
+    def __init__(self, run_log: RunLog, occlusion: OcclusionConfig, frames: Frames, score: Score) -> None:
         """`occlusion`: how a frame is joined to its input, as in the composites that the run writes."""
+        self._score = score
         self.frames = frames
         self._run_log = run_log
         self._occlusion = occlusion
@@ -95,16 +98,9 @@ class EmergingPictures:
     def _show(self, id: str, raw: Tensor, composite: Tensor, taken: int, way: int) -> None:
         one = self._followed[id]
         self._run_log.image(f"pictures/emerging/{id}", strip(one.masked[0], raw, composite), taken)
-        if one.clean is None:
-            return
-        clean, hole = one.clean[0], scored_hole(one.occlusion[0])
-        for name, measured in (
-            ("hole/psnr", hole_psnr(composite, clean, hole)),
-            ("hole/lpips", hole_lpips(composite, clean, hole)),
-        ):
-            if measured.value is not None:
-                total, count = self._sums[f"emerging/{name}", way]
-                self._sums[f"emerging/{name}", way] = (total + measured.value, count + 1)
+        for name, value in self._score(composite, one).items():
+            total, count = self._sums[f"emerging/{name}", way]
+            self._sums[f"emerging/{name}", way] = (total + value, count + 1)
 
 
 def percent(taken: int, total: int) -> int:

@@ -1,4 +1,4 @@
-"""One process's share of the pictures: unmask, composite, measure and write each."""
+"""One process's share of the pictures: unmask, composite and write each."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import Protocol, final
 
 import torch
 
 from unmask.compilation import CLOCK, COMPILING
-from unmask.config import EvaluationConfig, OcclusionConfig
-from unmask.evaluation.emerging import NO_FRAMES, EmergingPictures, Frames
-from unmask.evaluation.finish import finish
-from unmask.evaluation.metrics import FaceMetrics
-from unmask.evaluation.outputs import RunOutputs
-from unmask.evaluation.part import Part
-from unmask.evaluation.watch import StepWatcher
+from unmask.config import OcclusionConfig
 from unmask.faces import Faces, Failure, Reconstruction
+from unmask.making.emerging import EmergingPictures
+from unmask.making.join import join_answers
+from unmask.making.outputs import RunOutputs
+from unmask.making.part import Part
+from unmask.making.watch import StepWatcher
 from unmask.processes import Processes
+from unmask.results.catalogue import nothing_measured
 from unmask.results.records import PictureRecord
 from unmask.runlog import RunLog
 
@@ -48,19 +47,20 @@ class Share:
         unmask: Callable[..., Reconstruction],
         batches: DecodedBatches,
         *,
-        config: EvaluationConfig,
         occlusion: OcclusionConfig,
         outputs: RunOutputs,
         processes: Processes,
         run_log: RunLog,
+        curves: int,
+        emerging: EmergingPictures,
         on_finished: Callable[[Faces, Reconstruction], None] | None,
         trained_steps: int,
         on_note: Callable[[str], None],
     ) -> None:
-        """`on_note` is told in words where the method is; for the others see `evaluate`."""
+        """`curves` pictures have loss curves of their own, `on_note` is told in words where the method is; for the
+        others see `unmask.making.make`."""
         self._unmask = unmask
         self._batches = batches
-        self._config = config
         self._occlusion = occlusion
         self._outputs = outputs
         self._processes = processes
@@ -70,9 +70,8 @@ class Share:
         self._failures: list[Failure] = []
         self._compiled_before = CLOCK.seconds
         self._trained_steps = trained_steps
-        frames = Frames.of(config) if processes.first else NO_FRAMES
-        self._emerging = EmergingPictures(run_log, occlusion, frames)
-        self._watcher = StepWatcher(run_log, curves=config.grid_rows, emerging=self._emerging, on_note=self._note)
+        self._emerging = emerging
+        self._watcher = StepWatcher(run_log, curves=curves, emerging=emerging, on_note=self._note)
 
     @property
     def part(self) -> Part:
@@ -101,23 +100,26 @@ class Share:
             )
             self._failures += reconstruction.failures
             for one, made in _pair(faces, reconstruction, self._failures):
-                finished = finish(made, one, self._occlusion, FaceMetrics.of(self._config))
-                doubt = one.doubts[0].reason if one.doubts else None
-                if doubt is not None:
-                    logger.warning("Look at %s: %s", one.ids[0], doubt)
-                added = int((one.filled - one.occlusion).sum())
-                record = PictureRecord(
-                    one.ids[0], seconds / len(faces), finished.measurements, doubt, added, "".join(one.contents)
-                )
-                if self._on_finished is not None:
-                    self._on_finished(one, made)
-                self._outputs.write_picture(made, finished, record)
-                self._records.append(record)
-                if self._emerging.follows(record.id):
-                    steps = self._trained_steps + self._watcher.steps_of(record.id)
-                    self._emerging.show_end(record.id, made.raw[0], finished.composite, steps)
+                self._write(one, made, seconds / len(faces))
             self._processes.advance(len(faces))
             self._on_note("")
+
+    def _write(self, one: Faces, made: Reconstruction, seconds: float) -> None:
+        (id,) = one.ids
+        composites = join_answers(made, one, self._occlusion)
+        doubt = one.doubts[0].reason if one.doubts else None
+        if doubt is not None:
+            logger.warning("Look at %s: %s", id, doubt)
+        added = int((one.filled - one.occlusion).sum())
+        nothing = nothing_measured(several=made.samples is not None)
+        record = PictureRecord(id, seconds, nothing, doubt, added, "".join(one.contents))
+        if self._on_finished is not None:
+            self._on_finished(one, made)
+        self._outputs.write_picture(one, made, composites, record)
+        self._records.append(record)
+        if self._emerging.follows(id):
+            steps = self._trained_steps + self._watcher.steps_of(id)
+            self._emerging.show_end(id, made.raw[0], composites.composite, steps)
 
     def _note(self, note: str) -> None:
         self._processes.heed()
@@ -149,16 +151,7 @@ def _timed(
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     seconds = time.perf_counter() - started - (watcher.seconds - watched) - (CLOCK.seconds - compiled)
-    return (
-        replace(
-            made,
-            raw=made.raw.detach().cpu(),
-            w_plus=None if made.w_plus is None else made.w_plus.detach().cpu(),
-            full=None if made.full is None else made.full.detach().cpu(),
-            samples=None if made.samples is None else made.samples.detach().cpu(),
-        ),
-        seconds,
-    )
+    return made.to("cpu"), seconds
 
 
 def _pair(faces: Faces, made: Reconstruction, failures: list[Failure]) -> Iterable[tuple[Faces, Reconstruction]]:
@@ -175,14 +168,4 @@ def _pair(faces: Faces, made: Reconstruction, failures: list[Failure]) -> Iterab
         if not bool(answers.isfinite().all()):
             failures.append(Failure(id, NOT_FINITE))
             continue
-        one = slice(row, row + 1)
-        yield (
-            faces[faces.ids.index(id)],
-            Reconstruction(
-                (id,),
-                made.raw[one],
-                None if made.w_plus is None else made.w_plus[one],
-                None if made.full is None else made.full[one],
-                None if made.samples is None else made.samples[one],
-            ),
-        )
+        yield faces[faces.ids.index(id)], made[row]

@@ -110,8 +110,9 @@ def rows(output: Path) -> list[dict[str, str]]:
 
 def test_files_and_numbers(tmp_path: Path) -> None:
     result = go(Painter(), tmp_path, size=3)
-    expected = {f"{folder}/{id}.png" for folder in ("raw", "composite", "deviation") for id in IDS}
+    expected = {f"{folder}/{id}.png" for folder in ("raw", "composite", "occlusion", "deviation") for id in IDS}
     expected |= {f"samples/{id}/{index}.png" for id in IDS for index in range(ANSWERS)}
+    expected |= {f"samples/{id}/raw/{index}.png" for id in IDS for index in range(1, ANSWERS)}
     assert set(pictures(tmp_path)) == {*expected, "grid.png"}
     for id in IDS:
         assert pictures(tmp_path)[f"samples/{id}/0.png"] == pictures(tmp_path)[f"composite/{id}.png"]
@@ -165,6 +166,7 @@ def test_fewer_answers_leave_none_of_an_earlier_configuration(tmp_path: Path) ->
     assert {name for name in pictures(tmp_path) if name.startswith("samples/00000")} == {
         "samples/00000/0.png",
         "samples/00000/1.png",
+        "samples/00000/raw/1.png",
     }
 
 

@@ -11,7 +11,6 @@ import torch
 from finished import finish
 from unmask import faceanalysis
 from unmask.config import Blend, OcclusionConfig, OcclusionSource
-from unmask.evaluation import samples
 from unmask.evaluation.metrics import (
     IDENTICAL,
     NO_FACE,
@@ -28,7 +27,7 @@ from unmask.faceanalysis import ARCFACE_TEMPLATE, Detection
 from unmask.faces import Faces, Reconstruction
 from unmask.images import to_uint8
 from unmask.results.catalogue import ALL_NAMES, IDENTITY_OFF, NO_CLEAN, ONE_ANSWER, SAMPLE_NAMES, Measurement
-from unmask.results.deviation import deviation, deviation_picture
+from unmask.results.deviation import BRIGHTEST_DEVIATION, deviation, deviation_picture
 
 SIZE = 64
 LEVEL = 1 / 127.5
@@ -162,7 +161,7 @@ def test_nothing_hidden_and_nothing_visible(occlusion: torch.Tensor, reason: str
 
 
 def test_the_map_has_one_scale_from_black_to_pale_yellow() -> None:
-    levels = torch.tensor([[0.0, 16.0, 32.0, 48.0, samples.BRIGHTEST_DEVIATION, 180.0]])
+    levels = torch.tensor([[0.0, 16.0, 32.0, 48.0, BRIGHTEST_DEVIATION, 180.0]])
     colours = to_uint8(deviation_picture(levels))[0].astype(int)
     assert colours[0].max() < 8
     assert (colours[4] == colours[5]).all()

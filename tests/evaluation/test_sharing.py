@@ -78,7 +78,7 @@ def test_two_processes_leave_what_one_does(
     assert report(two) == report(one)
     assert rows(two / "metrics.csv") == rows(one / "metrics.csv")
     assert [row["id"] for row in rows(two / "metrics.csv")] == ["00000", "00002", "00003", "00004"]
-    assert len(files(one)) == (25 if method is PROJECTION else 9)
+    assert len(files(one)) == (29 if method is PROJECTION else 13)
     assert files(two) == files(one)
     assert kinds(two) == kinds(one)
     for name in ("5 pictures used of 5", "whole/psnr"):

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from unmask.compare.comparison import Comparison
-from unmask.config import DataConfig, OcclusionConfig, Split
-from unmask.data import load_dataset
+from unmask.data import dataset_of
 from unmask.errors import UnmaskError
-from unmask.faces import Faces
+from unmask.faces import Original
 from unmask.images import load_image, to_uint8
 from unmask.results.grid import GridRow, cell_size, draw_grid, wrap_title
 from unmask.results.read import FinishedRun
@@ -52,15 +49,15 @@ def draw(comparison: Comparison, ids: Sequence[str], *, source: FinishedRun) -> 
     """
     columns = [(row.name, _composites(row.run, ids)) for row in comparison.rows]
     try:
-        faces = _faces(source.config, ids)
-        note = None if _has_clean(faces) else "There are no clean pictures, so the picture has no such column."
+        originals = _originals(source, ids)
+        note = None if _has_clean(originals) else "There are no clean pictures, so the picture has no such column."
     except (UnmaskError, OSError) as error:
-        faces, note = {}, f"The picture has no columns for input and clean: {error}"
+        originals, note = {}, f"The picture has no columns for input and clean: {error}"
 
-    if faces:
-        columns.insert(0, ("input", [to_uint8(faces[id].masked[0]) for id in ids]))
-    if _has_clean(faces):
-        columns.append(("clean", [to_uint8(clean[0]) for id in ids if (clean := faces[id].clean) is not None]))
+    if originals:
+        columns.insert(0, ("input", [to_uint8(originals[id].masked) for id in ids]))
+    if _has_clean(originals):
+        columns.append(("clean", [to_uint8(clean) for id in ids if (clean := originals[id].clean) is not None]))
     rows = [GridRow(id, tuple(pictures[index] for _, pictures in columns)) for index, id in enumerate(ids)]
     cell = cell_size(rows)
     return Picture(draw_grid(rows, [wrap_title(title, cell) for title, _ in columns]), note)
@@ -76,25 +73,16 @@ def _composites(run: FinishedRun, ids: Sequence[str]) -> list[np.ndarray]:
     return [to_uint8(load_image(run.composite(id), run.result.run.resolution)) for id in ids]
 
 
-def _faces(config: DictConfig, ids: Sequence[str]) -> dict[str, Faces]:
+def _originals(source: FinishedRun, ids: Sequence[str]) -> dict[str, Original]:
     """The pictures of `ids` that a run's configuration names.
 
     Raises:
         UnmaskError: they are not there, or the configuration is of another version.
     """
-    try:
-        data = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(DataConfig), config.get("data") or {}))
-        found = OmegaConf.merge(OmegaConf.structured(OcclusionConfig), config.get("occlusion") or {})
-        occlusion = OmegaConf.to_object(found)
-    except OmegaConfBaseException as error:
-        raise UnmaskError(f"config.yaml: {' '.join(str(error).split())}.") from error
-    assert isinstance(data, DataConfig)
-    assert isinstance(occlusion, OcclusionConfig)
-    dataset = load_dataset(replace(data, ids=list(ids), split=Split.all, limit=None, strict=False), occlusion)
-    pictures = [dataset[index] for index in range(len(dataset))]
-    return {one.ids[0]: one for one in pictures}
+    dataset = dataset_of(source, ids)
+    return {one.id: one for one in map(dataset.read, range(len(dataset)))}
 
 
-def _has_clean(faces: dict[str, Faces]) -> bool:
+def _has_clean(originals: dict[str, Original]) -> bool:
     """A dataset has clean pictures for all ids or for none."""
-    return any(one.clean is not None for one in faces.values())
+    return any(one.clean is not None for one in originals.values())

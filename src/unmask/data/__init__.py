@@ -9,6 +9,7 @@ from unmask.data.augment import Augmentation
 from unmask.data.batches import Batches, batches, originals
 from unmask.data.dataset import FacesDataset, PairedDataset, load_dataset
 from unmask.data.loader import epoch_length, training_batches
+from unmask.data.of_run import dataset_of
 from unmask.data.order import steps_per_epoch
 from unmask.data.pairing import Pair, find_pairs
 from unmask.data.report import DrawingReport, PairingReport, Report
@@ -27,6 +28,7 @@ __all__ = [
     "PairingReport",
     "Report",
     "batches",
+    "dataset_of",
     "epoch_length",
     "find_pairs",
     "load_dataset",

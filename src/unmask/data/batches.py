@@ -59,7 +59,7 @@ class Batches:
         self.doubts = ()
         any_decoded = False
         loader = DataLoader(
-            _Attempts(self._dataset.ids, self._indices, self._dataset.__getitem__),
+            _Attempts[Faces](self._dataset.ids, self._indices, self._dataset.__getitem__),
             self._batch_size,
             num_workers=self._num_workers,
             collate_fn=_as_they_are,
@@ -94,7 +94,7 @@ def originals(dataset: PairedDataset, ids: Sequence[str], num_workers: int = 0) 
     """The files of `ids` in this order, one by one, decoded by `num_workers` processes; those that cannot be decoded
     are left out."""
     place = {id: index for index, id in enumerate(dataset.ids)}
-    attempts = _Attempts(dataset.ids, [place[id] for id in ids], dataset.read)
+    attempts = _Attempts[Original](dataset.ids, [place[id] for id in ids], dataset.read)
     for (attempt,) in DataLoader(attempts, 1, num_workers=num_workers, collate_fn=_as_they_are):
         if isinstance(attempt, Original):
             yield attempt

@@ -63,7 +63,7 @@ def evaluate(
         if made.whole is None:
             return None
         part = replace(made.whole, records=records)
-        made.outputs.bring_together(part.records)
+        made.outputs.write_table(part.records)
         result = task.result(part, complete=True)
         gallery = _draw(task, originals, config.grid_rows)
         report(result, gallery, part.steps, run_log)
@@ -72,7 +72,7 @@ def evaluate(
         # Ctrl-C included: whatever happened, leave a directory that says what is in it
         if processes.first:
             processes.stop_others(error)
-            _draw_what_is_there(task, originals, config.grid_rows)
+            _leave_incomplete(task, originals, config.grid_rows)
             run_log.flush()
         raise
     _tell(result)
@@ -115,12 +115,14 @@ def _kept(id: str) -> Hidden:
 def _draw(task: Task, originals: Originals, rows: int) -> Gallery | None:
     gallery = make_gallery(finished_records(task.folder)[:rows], originals, task.folder)
     if gallery is not None:
-        RunOutputs(task.folder, task.folder).write_grid(gallery.grid)
+        RunOutputs.of(task.folder).write_grid(gallery.grid)
     return gallery
 
 
-def _draw_what_is_there(task: Task, originals: Originals, rows: int) -> None:
+def _leave_incomplete(task: Task, originals: Originals, rows: int) -> None:
+    """After an exception: what is measured so far, and the picture of it."""
     try:
+        RunOutputs.of(task.folder).write_table(finished_records(task.folder))
         _draw(task, originals, rows)
     except (UnmaskError, OSError) as error:
         logger.error("The run directory could not be updated: %s", error)

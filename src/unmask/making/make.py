@@ -141,7 +141,7 @@ def make(
             whole = together([earlier, *map(Part.from_json, parts)], task.ids)
             if len(whole.undecodable) == len(task.ids):
                 raise none_usable(whole.undecodable)
-            outputs.bring_together(whole.records)
+            outputs.write_table(whole.records)
         except BaseException as error:
             if processes.first:
                 processes.stop_others(error)

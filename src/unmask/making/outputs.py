@@ -70,6 +70,11 @@ class RunOutputs:
         return outputs
 
     @classmethod
+    def of(cls, folder: Path) -> RunOutputs:
+        """A run directory that is there, as it is."""
+        return cls(folder, folder / TABLE)
+
+    @classmethod
     def join(cls, folder: Path, config_hash: str, rank: int) -> RunOutputs:
         """For process `rank` > 0, once the first has opened `folder` and written its metrics.json.
 
@@ -87,10 +92,9 @@ class RunOutputs:
         """The pictures that all processes have finished, in this start of the run or an earlier one."""
         return finished_records(self.folder)
 
-    def bring_together(self, records: Sequence[PictureRecord]) -> None:
-        """Where processes left tables of their own: all `records` into metrics.csv, in this order, and those away."""
-        if tables_of_others(self.folder):
-            _writing(self.folder, lambda: self._write_table(records))
+    def write_table(self, records: Sequence[PictureRecord]) -> None:
+        """metrics.csv anew, with a row for each of all `records` in this order; the other processes' tables go."""
+        _writing(self.folder, lambda: self._write_table(records))
 
     def write_picture(self, one: Faces, made: Reconstruction, composites: Composites, record: PictureRecord) -> None:
         """The files of one picture (batches of one), and last its row, which says that they are all there."""
@@ -113,7 +117,7 @@ class RunOutputs:
         from the start."""
         try:
             self.write_summary(result.to_json())
-            self.bring_together(self.finished())
+            self.write_table(self.finished())
         except (UnmaskError, OSError) as error:
             logger.error("The run directory could not be updated: %s", error)
 

@@ -130,7 +130,7 @@ class _Attempts(Dataset["Item | Failure"], Generic[Item]):
     def __init__(self, ids: Sequence[str], indices: Sequence[int], read: Callable[[int], Item]) -> None:
         self._ids = ids
         self._indices = indices
-        self._read = read
+        self._read: Callable[[int], Item] = read
 
     def __len__(self) -> int:
         return len(self._indices)

@@ -4,6 +4,6 @@ from unmask.onnxmodels.contract import Contract
 from unmask.onnxmodels.files import OnnxModel, open_model
 from unmask.onnxmodels.reading import read_contract
 from unmask.onnxmodels.running import fill
-from unmask.onnxmodels.stated import CONTRACT, METADATA, Stated
+from unmask.onnxmodels.stated import CONTRACT, KIND, METADATA, Stated
 
-__all__ = ["CONTRACT", "METADATA", "Contract", "OnnxModel", "Stated", "fill", "open_model", "read_contract"]
+__all__ = ["CONTRACT", "KIND", "METADATA", "Contract", "OnnxModel", "Stated", "fill", "open_model", "read_contract"]

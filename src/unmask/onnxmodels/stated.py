@@ -21,8 +21,10 @@ from unmask.errors import UnmaskError
 
 METADATA = "unmask"
 """The entry of an ONNX file's metadata in which `python -m unmask.export` says as JSON what the file is."""
+KIND = "kind"
+"""In it: what was exported."""
 CONTRACT = "contract"
-"""In it: the fields of `Stated`."""
+"""In it: the fields of `Stated`, for what makes pictures."""
 ENUMS: dict[str, type[Enum]] = {
     "layout": OnnxLayout,
     "picture_range": OnnxRange,
@@ -110,13 +112,21 @@ def of_metadata(metadata: dict[str, str], path: Path) -> Stated:
     """What the file says of itself; nothing, if `python -m unmask.export` did not write it.
 
     Raises:
-        UnmaskError: it says what cannot be.
+        UnmaskError: it says what cannot be, or that it makes no pictures.
     """
     if METADATA not in metadata:
         return Stated()
     try:
-        said = json.loads(metadata[METADATA])[CONTRACT]
+        facts = json.loads(metadata[METADATA])
+        said = facts.get(CONTRACT)
+        if said is None:
+            raise UnmaskError(
+                f"{path}: according to its metadata this is {facts.get(KIND)} of python -m unmask.export, which makes "
+                "no pictures."
+            )
         return Stated(**{name: _value(name, value) for name, value in said.items()})
+    except UnmaskError:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnmaskError(
             f"{path}: the description in its metadata is damaged, or of a later version of unmask ({error!r}). Export "

@@ -78,7 +78,7 @@ def prepare(kind: str, overrides: tuple[str, ...] = ()) -> Exported:
         UnmaskError: the overrides, or what they name, cannot be used or exported.
     """
     recipe, make = KINDS[kind]
-    return make(_settings((*recipe, *overrides)))
+    return make(settings((*recipe, *overrides)))
 
 
 def _pix2pix(settings: RunConfig) -> Exported:
@@ -130,7 +130,12 @@ KINDS: dict[str, tuple[tuple[str, ...], Callable[[RunConfig], Exported]]] = {
 """Kind -> the overrides it begins with, and what makes it of the settings."""
 
 
-def _settings(overrides: tuple[str, ...]) -> RunConfig:
+def settings(overrides: tuple[str, ...]) -> RunConfig:
+    """Those of a run with these overrides, at 256 pixels if they do not say.
+
+    Raises:
+        UnmaskError: an override cannot be used.
+    """
     check_overrides(list(overrides))
     register()
     register_resolvers()

@@ -85,7 +85,7 @@ def test_the_occlusion_network_at_any_size(size: int) -> None:
 @pytest.mark.parametrize(
     ("kind", "override", "message"),
     [
-        ("pix2pix", "method=copy", "method=copy is not pix2pix|method.checkpoint"),
+        ("pix2pix", "method=cyclegan", "method=cyclegan is not pix2pix"),
         ("pix2pix", "method.checkpoint=null", "has not learnt"),
         ("encoder", "method.steps=3", r"method\.steps: only 0 can be exported"),
         ("encoder", "method.init=mean", r"method\.init: only encoder"),

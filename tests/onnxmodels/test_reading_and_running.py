@@ -235,6 +235,15 @@ def test_names_settle_what_shapes_do_not(tmp_path: Path) -> None:
     assert (read.picture, read.hole) == ("x", "the_mask")
 
 
+def test_a_map_for_each_colour(tmp_path: Path) -> None:
+    batch = faces()
+    nodes = [helper.make_node("Mul", ["x", "mask"], ["y"])]
+    shape = (1, 3, SIZE, SIZE)
+    path = write_model(tmp_path / "m.onnx", nodes, {"x": (1, shape), "mask": (1, shape)}, {"y": (1, shape)})
+    made = method(path, picture_range=OnnxRange.signed, hole_marks=OnnxMarks.known).unmask(batch).raw
+    torch.testing.assert_close(made, batch.masked * batch.visible)
+
+
 def test_files_that_are_no_models(tmp_path: Path) -> None:
     with pytest.raises(UnmaskError, match=r"method\.model=FILE"):
         Onnx.build(OnnxConfig(), MethodContext(torch.device("cpu"), SIZE, 0, None))  # type: ignore[arg-type]
@@ -262,15 +271,18 @@ def test_an_output_that_is_no_picture_is_named(tmp_path: Path) -> None:
         method(path, picture_range=OnnxRange.unit).unmask(faces())
 
 
-def test_a_picture_that_is_not_finite_fails_alone(tmp_path: Path) -> None:
-    """The square root of a negative number: only the first picture has any."""
+@pytest.mark.parametrize("size", [None, 16])
+@pytest.mark.parametrize("operator", ["Sqrt", "Log"])
+def test_a_picture_that_is_not_finite_fails_alone(operator: str, size: int | None, tmp_path: Path) -> None:
+    """NaN of the first picture's negative numbers, or minus infinity of its zeros."""
     shape = (1, 3, None, None)
-    path = write_model(
-        tmp_path / "m.onnx", [helper.make_node("Sqrt", ["x"], ["y"])], {"x": (1, shape)}, {"y": (1, shape)}
-    )
+    nodes = [helper.make_node(operator, ["x"], ["y"])]
+    path = write_model(tmp_path / "m.onnx", nodes, {"x": (1, shape)}, {"y": (1, shape)})
     batch = faces()
-    batch.masked[1] = batch.masked[1].abs()
-    made = method(path, picture_range=OnnxRange.signed).unmask(batch)
+    batch.masked[0] = -1 if operator == "Sqrt" else 0
+    batch.masked[1] = 0.5
+    made = method(path, picture_range=OnnxRange.signed, size=size).unmask(batch)
     assert made.ids == ("b",)
     assert [(failure.id, "m.onnx" in failure.reason) for failure in made.failures] == [("a", True)]
-    torch.testing.assert_close(made.raw, batch.masked[1:].sqrt())
+    wanted = batch.masked[1:].sqrt() if operator == "Sqrt" else batch.masked[1:].log()
+    torch.testing.assert_close(made.raw, wanted, atol=1e-5, rtol=0)

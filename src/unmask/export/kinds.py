@@ -18,6 +18,7 @@ from unmask.config import (
     OnnxLayout,
     OnnxMarks,
     OnnxRange,
+    Pix2PixConfig,
     Pix2PixInput,
     RunConfig,
     StyleGANProjConfig,
@@ -82,9 +83,10 @@ def prepare(kind: str, overrides: tuple[str, ...] = ()) -> Exported:
 
 
 def _pix2pix(settings: RunConfig) -> Exported:
-    method = build_method(settings, CPU)
-    if not isinstance(method, Pix2Pix):
+    if not isinstance(settings.method, Pix2PixConfig):
         raise UnmaskError(f"method={settings.method.name} is not pix2pix; leave it out.")
+    method = build_method(settings, CPU)
+    assert isinstance(method, Pix2Pix)
     if method.config.checkpoint is None:
         raise UnmaskError("method.checkpoint=null has not learnt anything; name a file or a run, or leave it out.")
     told = method.config.input is Pix2PixInput.visible

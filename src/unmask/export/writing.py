@@ -36,17 +36,24 @@ def export(exported: Exported, path: Path) -> float:
     _check_installed()
     import onnx
 
-    with quiet():
-        program = torch.onnx.export(
-            exported.network,
-            kwargs=exported.inputs,
-            input_names=list(exported.inputs),
-            output_names=[exported.output],
-            opset_version=OPSET,
-            dynamo=True,
-            dynamic_shapes={name: {0: torch.export.Dim("batch", min=1)} for name in exported.inputs},
-            verbose=False,
-        )
+    try:
+        with quiet():
+            program = torch.onnx.export(
+                exported.network,
+                kwargs=exported.inputs,
+                input_names=list(exported.inputs),
+                output_names=[exported.output],
+                opset_version=OPSET,
+                dynamo=True,
+                dynamic_shapes={name: {0: torch.export.Dim("batch", min=1)} for name in exported.inputs},
+                verbose=False,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise UnmaskError(
+            f"{exported.kind}: torch {torch.__version__} cannot export it ({reason}). A newer torch may; it is known "
+            "to work with 2.14."
+        ) from error
     assert program is not None
     model = program.model_proto
     model.producer_name, model.producer_version = "unmask", __version__

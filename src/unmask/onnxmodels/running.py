@@ -27,7 +27,7 @@ HOLE_ENDS: dict[OnnxHoleRange, tuple[float, float]] = {
 
 
 def fill(model: OnnxModel, contract: Contract, masked: Tensor, hole: Tensor) -> Tensor:
-    """What the model makes of one picture: (1,3,H,W) in [-1,1], not finite where the model's numbers are not.
+    """What the model makes of one picture: (1,3,H,W) in [-1,1], NaN where the model's numbers are not finite.
 
     Args:
         masked: (1,3,H,W) in [-1,1]; hole: (1,1,H,W), 1 where it is to be filled.
@@ -89,6 +89,9 @@ def _array(model: OnnxModel, contract: Contract, name: str, values: Tensor) -> n
     dtype = DTYPES[port.kind]
     if not np.issubdtype(dtype, np.floating):
         values = values.round()
+    if name == contract.hole and len(port.shape) == 4:
+        channels = port.shape[1 if contract.layout is OnnxLayout.nchw else 3]
+        values = values.expand(-1, channels or 1, -1, -1)  # some want a map for each colour
     array = values.numpy()
     if len(port.shape) == 3:
         array = array[:, 0]
@@ -106,6 +109,7 @@ def _read(model: OnnxModel, contract: Contract, output: np.ndarray) -> Tensor:
             f"channels. {model.ports()} Set method.output."
         )
     values = torch.from_numpy(output.astype(np.float32))
+    values = torch.where(values.isfinite(), values, torch.nan)  # clamping would make white of infinity
     both = shape[1] == shape[3]
     if (contract.layout is OnnxLayout.nhwc) if both else shape[3] == 3:
         values = values.permute(0, 3, 1, 2)

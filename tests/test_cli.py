@@ -19,6 +19,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from conftest import QUICK, Cli, write_pair_tree
+from onnx_models import write_inverter
 from probe_method import BUG, SECONDS
 from small_stylegan2 import write_small_checkpoint
 from unmask.config_dir import config_dir
@@ -39,6 +40,7 @@ TINY_TRAINING = (
 SMOKE: dict[str, tuple[str, ...]] = {
     "copy": ("data.resolution=64",),
     "inpaint": ("data.resolution=64",),
+    "onnx": ("data.resolution=64", "method.model=model.onnx", "method.picture_range=unit", "method.hole_marks=hole"),
     "stylegan_proj": ("data.resolution=128", *TINY_PROJECTION),
     "pix2pix": ("data.resolution=64", "method.depth=5", *TINY_TRAINING),
     "cyclegan": ("data.resolution=64", "method.blocks=1", *TINY_TRAINING),
@@ -81,6 +83,8 @@ def test_every_method_is_smoke_run() -> None:
 )
 def test_a_run_leaves_everything_it_promises(method: str, unmask_cli: Cli, tmp_path: Path) -> None:
     write_pair_tree(tmp_path / "pairs", 2 if method not in TRAINED else 12, size=64)
+    if method == "onnx":
+        write_inverter(tmp_path / "model.onnx")
     answer = unmask_cli(
         f"method={method}", "data.root=pairs", "data.limit=2", *QUICK, *SMOKE[method], "hydra.run.dir=run"
     )

@@ -16,6 +16,7 @@ from unmask import convert
 from unmask.building import typed
 from unmask.compare.__main__ import parse as parse_compare
 from unmask.config_dir import config_dir
+from unmask.export.__main__ import parse as parse_export
 from unmask.photos.__main__ import parse as parse_photos
 from unmask.shell import check_overrides
 from unmask.web.__main__ import parse as parse_web
@@ -76,6 +77,8 @@ def test_a_documented_command_can_be_given(command: str) -> None:
         parse_compare(arguments[3:])
     elif arguments[2] == "unmask.convert":
         convert.parse(arguments[3:])
+    elif arguments[2] == "unmask.export":
+        parse_export(arguments[3:])
     elif arguments[2] == "unmask.photos":
         parse_photos(arguments[3:])
     elif arguments[2] == "unmask.web":

@@ -63,7 +63,7 @@ class DataConfig(Settings, group="data"):
     resolution: int = option(256, minimum=16, maximum=4096)
     """Height and width to which pictures are resized, in pixels. stylegan_proj takes what its generator does:
     MobileStyleGAN 128, 256 and 1024, StyleGAN2 its checkpoint's size and whole fractions of it. pix2pix and cyclegan
-    take multiples of their networks' stride; copy and inpaint take any."""
+    take multiples of their networks' stride; copy, inpaint and onnx take any."""
     limit: int | None = option(None, minimum=1, column=True)
     """Use only the first `limit` ids (in ascending order, after the split)."""
     ids: list[str] | None = None
@@ -210,6 +210,93 @@ class InpaintConfig(MethodConfig):
     floor = True
     radius: float = option(5.0, above=0, maximum=128)
     """Radius of the neighbourhood that each filled pixel looks at, in pixels at 256."""
+
+
+class OnnxPreset(Enum):
+    """Programs whose ONNX files are read in a way that is known."""
+
+    auto = "auto"
+    migan = "migan"
+    lama = "lama"
+
+
+class OnnxLayout(Enum):
+    """The order of a picture's axes."""
+
+    nchw = "nchw"
+    nhwc = "nhwc"
+
+
+class OnnxRange(Enum):
+    """Numbers of black and white."""
+
+    unit = "unit"
+    signed = "signed"
+    byte = "byte"
+
+
+class OnnxHoleRange(Enum):
+    """The lower and the upper number in a map of the hole."""
+
+    unit = "unit"
+    byte = "byte"
+    signed = "signed"
+    centred = "centred"
+
+
+class OnnxMarks(Enum):
+    """What the upper number in a map of the hole stands for."""
+
+    hole = "hole"
+    known = "known"
+
+
+class OnnxHidden(Enum):
+    """What a model is shown where the face is hidden."""
+
+    shown = "shown"
+    zero = "zero"
+    nearest = "nearest"
+
+
+@dataclass
+class OnnxConfig(MethodConfig):
+    """Any model in an ONNX file that makes a picture of a picture and its hole.
+
+    Where an option is null, what it says is taken from the file as far as it tells, or from the preset.
+    """
+
+    model: str | None = option(None, path=Place.here)
+    """Path of the ONNX file."""
+    preset: OnnxPreset = OnnxPreset.auto
+    """migan: the pipeline of MI-GAN; lama: Carve/LaMa-ONNX; auto: a file of `python -m unmask.export`, or one of the
+    two if inputs and outputs are called and typed as theirs, or else what the other options say."""
+    picture_input: str | None = None
+    """Name of the input for the picture."""
+    hole_input: str | None = None
+    """Name of the input for the hole, where it is one of its own."""
+    output: str | None = None
+    """Name of the output with the picture."""
+    layout: OnnxLayout | None = None
+    """nchw: batch, channels, height, width; nhwc: channels last."""
+    size: int | None = option(None, minimum=16, maximum=8192)
+    """Height and width to which pictures are resized for a model that works at one size without saying so."""
+    picture_range: OnnxRange | None = None
+    """Numbers of the input picture. unit: 0 to 1; signed: -1 to 1; byte: 0 to 255."""
+    output_range: OnnxRange | None = None
+    """Numbers of the output picture; null, and nothing else tells: as those of the input."""
+    bgr: bool | None = None
+    """Channels are blue, green and red, in and out."""
+    hole_marks: OnnxMarks | None = None
+    """What the upper number in the map of the hole stands for: hole: what is to be filled; known: what is visible."""
+    hole_range: OnnxHoleRange | None = None
+    """Numbers in the map of the hole. unit: 0 and 1; byte: 0 and 255; signed: -1 and 1; centred: -0.5 and 0.5."""
+    hole_first: bool | None = None
+    """In a single input of four channels, the hole comes before the picture."""
+    hidden: OnnxHidden | None = None
+    """What the model is shown in the hole. zero: the number 0; nearest: the colour of the nearest visible pixel, for
+    models that shrink pictures before they blank them; shown: the face mask. null: zero, and shown if the model is not
+    told of the hole."""
 
 
 class Init(Enum):
@@ -633,6 +720,7 @@ def register() -> None:
 SCHEMAS: tuple[tuple[str, str, Any], ...] = (
     ("method", "copy", CopyConfig),
     ("method", "inpaint", InpaintConfig),
+    ("method", "onnx", OnnxConfig),
     ("method", "stylegan_proj", StyleGANProjConfig),
     ("method", "pix2pix", Pix2PixConfig),
     ("method", "cyclegan", CycleGANConfig),

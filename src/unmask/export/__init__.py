@@ -1,0 +1,1 @@
+"""Networks of the framework as ONNX files; ``python -m unmask.export --help``."""

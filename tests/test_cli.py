@@ -41,6 +41,7 @@ SMOKE: dict[str, tuple[str, ...]] = {
     "copy": ("data.resolution=64",),
     "inpaint": ("data.resolution=64",),
     "onnx": ("data.resolution=64", "method.model=model.onnx", "method.picture_range=unit", "method.hole_marks=hole"),
+    "pictures": ("data.resolution=64", "method.root=pairs/cmfd", "method.pattern='{id}_Mask'"),
     "stylegan_proj": ("data.resolution=128", *TINY_PROJECTION),
     "pix2pix": ("data.resolution=64", "method.depth=5", *TINY_TRAINING),
     "cyclegan": ("data.resolution=64", "method.blocks=1", *TINY_TRAINING),

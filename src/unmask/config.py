@@ -299,6 +299,19 @@ class OnnxConfig(MethodConfig):
     told of the hole."""
 
 
+@dataclass
+class PicturesConfig(MethodConfig):
+    """Pictures that another program made of the same masked faces, one per id."""
+
+    root: str | None = option(None, path=Place.here)
+    """Folder of the pictures; folders below count too. They must be as large as `data.resolution` says."""
+    pattern: str = "{id}"
+    """Name of a file without its suffix, e.g. "{id}_fake_B"; any suffix of pictures will do."""
+    whole: bool = True
+    """true: the pictures count as they are, and what they change outside the hole too (visible/max_abs_change). false:
+    only what they show inside the hole is joined to the input, as for every other method."""
+
+
 class Init(Enum):
     """Where a projection starts."""
 
@@ -720,6 +733,7 @@ def register() -> None:
 SCHEMAS: tuple[tuple[str, str, Any], ...] = (
     ("method", "copy", CopyConfig),
     ("method", "inpaint", InpaintConfig),
+    ("method", "pictures", PicturesConfig),
     ("method", "onnx", OnnxConfig),
     ("method", "stylegan_proj", StyleGANProjConfig),
     ("method", "pix2pix", Pix2PixConfig),

@@ -142,6 +142,8 @@ class Reconstruction:
         full_samples: (N,K,3,R,R) float32 RGB in [-1,1], the full-resolution renders of all answers, where both were
             asked for.
         failures: the pictures of the batch that are missing from `ids`.
+        composites: (N,3,H,W) float32 RGB in [-1,1], finished pictures, by methods that join their answer to the input
+            themselves; None where that is left to the evaluation.
     """
 
     ids: tuple[str, ...]
@@ -151,6 +153,7 @@ class Reconstruction:
     samples: Tensor | None = None
     failures: tuple[Failure, ...] = ()
     full_samples: Tensor | None = None
+    composites: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Reconstruction:
         """The same with its tensors on `device`, detached."""
@@ -164,7 +167,9 @@ class Reconstruction:
 
     def _tensors(self) -> dict[str, Any]:
         """Those that there are, by attribute."""
-        named = {name: getattr(self, name) for name in ("raw", "w_plus", "full", "samples", "full_samples")}
+        named = {
+            name: getattr(self, name) for name in ("raw", "w_plus", "full", "samples", "full_samples", "composites")
+        }
         return {name: held for name, held in named.items() if held is not None}
 
 

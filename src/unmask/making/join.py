@@ -28,7 +28,7 @@ class Composites:
 
 def join_answers(made: Reconstruction, one: Faces, occlusion: OcclusionConfig) -> Composites:
     """Composite one picture's answers; `made` and `one` are batches of one, on the CPU."""
-    joined = join(made.raw, one, occlusion)
+    joined = join(made.raw, one, occlusion) if made.composites is None else made.composites
     if made.samples is None:
         return Composites(joined[0])
     # The others one by one too: rounding must not depend on how many there are.

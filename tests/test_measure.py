@@ -1,0 +1,105 @@
+"""Runs that are measured again, and pictures of other programs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from conftest import Cli, write_pair_tree
+from data.trees import write_picture
+from unmask import measure
+from unmask.results.catalogue import NOT_MEASURED
+from unmask.results.layout import finished_records
+
+QUICK = ("data.root=pairs", "data.resolution=64", "evaluation.identity=false", "progress=false")
+
+
+@pytest.fixture
+def run(unmask_cli: Cli, tmp_path: Path) -> Path:
+    """Three pictures inpainted and measured."""
+    write_pair_tree(tmp_path / "pairs", 3, size=64)
+    answer = unmask_cli("method=inpaint", *QUICK, "hydra.run.dir=run")
+    assert answer.code == 0, answer.err
+    return tmp_path / "run"
+
+
+def numbers(folder: Path) -> dict[str, dict[str, str]]:
+    with (folder / "metrics.csv").open(newline="") as file:
+        return {row["id"]: {k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)}
+
+
+@pytest.mark.weights
+def test_what_is_missing_is_measured_to_the_same_bits(run: Path) -> None:
+    before, summary = numbers(run), json.loads((run / "metrics.json").read_text())
+    with (run / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows[1:]:  # as an interruption between making and measuring leaves them
+        row |= {name: "" for name in row if "/" in name}
+        row["reasons"] = json.dumps({name: NOT_MEASURED for name in row if "/" in name and "_k/" not in name})
+    with (run / "metrics.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    assert [record.measured for record in finished_records(run)] == [True, False, False]
+
+    assert measure.main([str(run), "--workers", "2", "--no-progress"]) == 0
+    assert numbers(run) == before
+    assert json.loads((run / "metrics.json").read_text()) == summary
+    shutil.rmtree(run / "occlusion")  # of a version that kept none
+    assert measure.main([str(run), "--again", "--no-progress"]) == 0
+    assert numbers(run) == before
+
+
+@pytest.mark.weights
+def test_data_that_moved_or_changed(run: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    before = numbers(run)
+    (tmp_path / "pairs").rename(tmp_path / "elsewhere")
+    assert measure.main([str(run), "--again", "--no-progress"]) == 2
+    assert "pairs" in capsys.readouterr().err
+    assert measure.main([str(run), "--again", "--no-progress", "--root", str(tmp_path / "elsewhere")]) == 0
+    assert numbers(run) == before
+    write_picture(next((tmp_path / "elsewhere").rglob("00001*.png")), 64, seed=77)
+    assert measure.main([str(run), "--again", "--no-progress", "--root", str(tmp_path / "elsewhere")]) == 2
+    assert "00001 was made from other files" in capsys.readouterr().err
+    assert numbers(run) == before
+
+
+@pytest.mark.weights
+def test_a_runs_own_composites_score_the_same_to_the_bit(run: Path, unmask_cli: Cli, tmp_path: Path) -> None:
+    for whole in ("true", "false"):
+        answer = unmask_cli(
+            "method=pictures", "method.root=run/composite", f"method.whole={whole}", "occlusion.feather=0",
+            "occlusion.blend=feather", *QUICK, f"hydra.run.dir=again_{whole}",
+        )  # fmt: skip
+        assert answer.code == 0, answer.err
+        mine, theirs = numbers(tmp_path / f"again_{whole}"), numbers(run)
+        for id, row in theirs.items():
+            compared = {name for name in row if "/" in name and name != "raw_visible/psnr"}
+            assert {name: mine[id][name] for name in compared} == {name: row[name] for name in compared}
+
+
+@pytest.mark.weights
+def test_missing_ids_and_wrong_sizes_are_named(unmask_cli: Cli, tmp_path: Path) -> None:
+    write_pair_tree(tmp_path / "pairs", 3, size=64)
+    theirs = tmp_path / "theirs"
+    write_picture(theirs / "a" / "00000_fake.webp", 64)
+    write_picture(theirs / "00001_fake.png", 32)
+    answer = unmask_cli(
+        "method=pictures", "method.root=theirs", "method.pattern='{id}_fake'", *QUICK, "hydra.run.dir=foreign"
+    )
+    assert answer.code == 0, answer.err
+    failures = json.loads((tmp_path / "foreign" / "metrics.json").read_text())["failures"]
+    assert [one["id"] for one in failures] == ["00001", "00002"]
+    assert "32x32 pixels, but the pictures of the run are 64x64" in failures[0]["reason"]
+    assert "no picture 00002_fake.*" in failures[1]["reason"]
+    for arguments, told in (
+        (("method.root=nowhere",), "no such folder"),
+        ((), "method.root=DIR"),
+        (("method.root=theirs", "method.pattern=fake"), "has no {id}"),
+    ):
+        answer = unmask_cli("method=pictures", *arguments, *QUICK, "hydra.run.dir=none")
+        assert answer.code == 2 and told in answer.err

@@ -12,7 +12,7 @@ import pytest
 from conftest import Cli, write_pair_tree
 from data.trees import write_picture
 from unmask import measure
-from unmask.results.catalogue import NOT_MEASURED
+from unmask.results.catalogue import NAMES, NOT_MEASURED
 from unmask.results.layout import finished_records
 
 QUICK = ("data.root=pairs", "data.resolution=64", "evaluation.identity=false", "progress=false")
@@ -38,8 +38,8 @@ def test_what_is_missing_is_measured_to_the_same_bits(run: Path) -> None:
     with (run / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     for row in rows[1:]:  # as an interruption between making and measuring leaves them
-        row |= {name: "" for name in row if "/" in name}
-        row["reasons"] = json.dumps({name: NOT_MEASURED for name in row if "/" in name and "_k/" not in name})
+        row |= dict.fromkeys(NAMES, "")
+        row["reasons"] = json.dumps(dict.fromkeys(NAMES, NOT_MEASURED))
     with (run / "metrics.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
@@ -55,16 +55,16 @@ def test_what_is_missing_is_measured_to_the_same_bits(run: Path) -> None:
 
 
 @pytest.mark.weights
-def test_data_that_moved_or_changed(run: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_data_that_moved_or_changed(run: Path, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     before = numbers(run)
     (tmp_path / "pairs").rename(tmp_path / "elsewhere")
     assert measure.main([str(run), "--again", "--no-progress"]) == 2
-    assert "pairs" in capsys.readouterr().err
+    assert "pairs" in capfd.readouterr().err
     assert measure.main([str(run), "--again", "--no-progress", "--root", str(tmp_path / "elsewhere")]) == 0
     assert numbers(run) == before
     write_picture(next((tmp_path / "elsewhere").rglob("00001*.png")), 64, seed=77)
     assert measure.main([str(run), "--again", "--no-progress", "--root", str(tmp_path / "elsewhere")]) == 2
-    assert "00001 was made from other files" in capsys.readouterr().err
+    assert "00001 was made from other files" in capfd.readouterr().err
     assert numbers(run) == before
 
 
@@ -96,10 +96,12 @@ def test_missing_ids_and_wrong_sizes_are_named(unmask_cli: Cli, tmp_path: Path) 
     assert [one["id"] for one in failures] == ["00001", "00002"]
     assert "32x32 pixels, but the pictures of the run are 64x64" in failures[0]["reason"]
     assert "no picture 00002_fake.*" in failures[1]["reason"]
-    for arguments, told in (
-        (("method.root=nowhere",), "no such folder"),
-        ((), "method.root=DIR"),
-        (("method.root=theirs", "method.pattern=fake"), "has no {id}"),
+    for index, (arguments, told) in enumerate(
+        (
+            (("method.root=nowhere",), "no such folder"),
+            ((), "method.root=DIR"),
+            (("method.root=theirs", "method.pattern=fake"), "has no {id}"),
+        )
     ):
-        answer = unmask_cli("method=pictures", *arguments, *QUICK, "hydra.run.dir=none")
+        answer = unmask_cli("method=pictures", *arguments, *QUICK, f"hydra.run.dir=none{index}")
         assert answer.code == 2 and told in answer.err

@@ -178,8 +178,8 @@ def test_hole_lpips_does_not_see_the_visible_pixels() -> None:
     clean, hole = picture(0), square_hole()
     composite = picture(1)
     elsewhere = torch.where(hole > 0, composite, picture(2))
-    value = metrics.hole_lpips(composite, clean, hole).value
-    assert value == metrics.hole_lpips(elsewhere, clean, hole).value
+    value = metrics.hole_lpips(composite, Truth.of(clean, clean), hole).value
+    assert value == metrics.hole_lpips(elsewhere, Truth.of(clean, clean), hole).value
     assert value is not None
     assert value > 0.0
 

@@ -90,7 +90,7 @@ def test_best_and_mean_of_the_composites_values() -> None:
     decibels = [20 * math.log10(255 / off) for off in (30, 10, 20)]
     assert found["best_of_k/hole/psnr"].value == pytest.approx(decibels[1])
     assert found["mean_of_k/hole/psnr"].value == pytest.approx(np.mean(decibels))
-    distances = [hole_lpips(one, clean, scored_hole(square())).value for one in composites]
+    distances = [hole_lpips(one, Truth.of(clean, clean), scored_hole(square())).value for one in composites]
     assert distances[0] == first["hole/lpips"].value
     assert None not in distances
     assert found["best_of_k/hole/lpips"].value == min(distances)  # type: ignore[type-var]

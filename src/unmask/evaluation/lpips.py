@@ -11,6 +11,9 @@ from torch import Tensor
 
 from unmask import weights
 
+Features = tuple[Tensor, ...]
+"""What LPIPS compares of one picture or several: AlexNet's five stages, each of unit length along its channels."""
+
 
 def lpips_distance(a: Tensor, b: Tensor) -> Tensor:
     """LPIPS of each pair of pictures, (B,) float32: 0 the same, larger further apart.
@@ -21,8 +24,33 @@ def lpips_distance(a: Tensor, b: Tensor) -> Tensor:
         UnmaskError: AlexNet's weights are not there and cannot be fetched.
     """
     assert a.shape == b.shape, f"{tuple(a.shape)} and {tuple(b.shape)} differ"
+    return distance_of(lpips_features(a), lpips_features(b))
+
+
+def lpips_features(images: Tensor) -> Features:
+    """Of (B,3,H,W) RGB in [-1,1]; compared with many others, a picture's need be computed only once.
+
+    Raises:
+        UnmaskError: AlexNet's weights are not there and cannot be fetched.
+    """
+    import lpips
+
+    module = network(images.device)
     with torch.no_grad():
-        distances: Tensor = network(a.device)(a.float(), b.float())
+        # with channels last AlexNet takes three quarters of the time on a CPU
+        stages = module.net(module.scaling_layer(images.float()).contiguous(memory_format=torch.channels_last))
+        return tuple(lpips.normalize_tensor(stage) for stage in stages)
+
+
+def distance_of(a: Features, b: Features) -> Tensor:
+    """LPIPS of each pair of pictures, (B,) float32, from their features; equation 1 of the paper."""
+    import lpips
+
+    heads = network(a[0].device).lins
+    with torch.no_grad():
+        differences = [(one - other) ** 2 for one, other in zip(a, b, strict=True)]
+        terms = [lpips.spatial_average(head(one)) for head, one in zip(heads, differences, strict=True)]
+        distances: Tensor = sum(terms[1:], terms[0])
     return distances.flatten()
 
 
@@ -41,4 +69,4 @@ def network(device: torch.device) -> Any:
     # "3.weight"
     features = weights.load("alexnet-features")
     module.net.load_state_dict({name: features[name.split(".", 1)[1]] for name in module.net.state_dict()}, strict=True)
-    return module.eval().requires_grad_(False).to(device)
+    return module.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)

@@ -20,8 +20,8 @@ from torch import Tensor
 
 from unmask import faceanalysis
 from unmask.config import EvaluationConfig
-from unmask.evaluation.lpips import lpips_distance
-from unmask.evaluation.truth import CPU, Truth
+from unmask.evaluation.lpips import distance_of, lpips_features
+from unmask.evaluation.truth import Truth
 from unmask.faceanalysis import Detection
 from unmask.faces import Faces
 from unmask.images import from_uint8, to_uint8
@@ -109,9 +109,9 @@ def measure(
         results |= {
             "whole/psnr": psnr(composite, clean),
             "whole/ssim": ssim(composite, clean),
-            "whole/lpips": whole_lpips(composite, clean, truth.device),
+            "whole/lpips": whole_lpips(composite, truth),
             "hole/psnr": hole_psnr(composite, clean, hole),
-            "hole/lpips": hole_lpips(composite, clean, hole, truth.device),
+            "hole/lpips": hole_lpips(composite, truth, hole),
         }
         results |= face_metrics(composite, truth, faces)
     return {name: results.get(name, Measurement(None, NO_CLEAN)) for name in NAMES}
@@ -122,7 +122,8 @@ def hole_scores(composite: Tensor, one: Faces) -> dict[str, float]:
     if one.clean is None:
         return {}
     clean, hole = one.clean[0], scored_hole(one.occlusion[0])
-    measured = {"hole/psnr": hole_psnr(composite, clean, hole), "hole/lpips": hole_lpips(composite, clean, hole)}
+    truth = Truth.of(one.masked[0], clean)
+    measured = {"hole/psnr": hole_psnr(composite, clean, hole), "hole/lpips": hole_lpips(composite, truth, hole)}
     return {name: number.value for name, number in measured.items() if number.value is not None}
 
 
@@ -171,9 +172,10 @@ def ssim(a: Tensor, b: Tensor) -> Measurement:
     return Measurement(float(value))
 
 
-def whole_lpips(a: Tensor, b: Tensor, device: torch.device = CPU) -> Measurement:
-    """LPIPS (AlexNet) of two pictures, computed on `device`."""
-    return Measurement(float(lpips_distance(_quantise(a, device)[None], _quantise(b, device)[None])))
+def whole_lpips(image: Tensor, truth: Truth) -> Measurement:
+    """LPIPS (AlexNet) of a picture and the clean one, which is there."""
+    features = lpips_features(from_uint8(to_uint8(image))[None].to(truth.device))
+    return Measurement(float(distance_of(features, truth.lpips)))
 
 
 def hole_psnr(composite: Tensor, clean: Tensor, hole: Tensor) -> Measurement:
@@ -181,15 +183,15 @@ def hole_psnr(composite: Tensor, clean: Tensor, hole: Tensor) -> Measurement:
     return psnr(composite, clean, hole)
 
 
-def hole_lpips(composite: Tensor, clean: Tensor, hole: Tensor, device: torch.device = CPU) -> Measurement:
+def hole_lpips(composite: Tensor, truth: Truth, hole: Tensor) -> Measurement:
     """LPIPS to the clean picture of `composite` inside the hole and the clean picture itself outside.
 
     So it does not see how the two files of a pair differ outside the hole, through JPEG and resampling.
     """
     if not bool(_inside(hole).any()):
         return Measurement(None, NO_HOLE)
-    inside = (hole > 0.5).to(composite.device)
-    return whole_lpips(composite.where(inside, clean.to(composite.device)), clean, device)
+    assert truth.clean is not None
+    return whole_lpips(composite.cpu().where(hole > 0.5, truth.clean), truth)
 
 
 def visible_max_abs_change(composite: Tensor, masked: Tensor, hole: Tensor) -> Measurement:
@@ -254,7 +256,3 @@ def _levels(image: Tensor) -> np.ndarray:
 
 def _inside(region: Tensor) -> np.ndarray:
     return region[0].cpu().numpy() > 0.5
-
-
-def _quantise(image: Tensor, device: torch.device) -> Tensor:
-    return from_uint8(to_uint8(image)).to(device)

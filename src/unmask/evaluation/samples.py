@@ -70,7 +70,7 @@ def _measure_each(
     face = None if first["identity/arcface"].value is None else truth.face
     for one in composites[1:]:
         each["hole/psnr"].append(hole_psnr(one, truth.clean, hole))
-        each["hole/lpips"].append(hole_lpips(one, truth.clean, hole, truth.device))
+        each["hole/lpips"].append(hole_lpips(one, truth, hole))
         if face is not None:
             each["identity/arcface"].append(identity_arcface(one, truth, face))
     return each

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from unmask import faceanalysis
+from unmask.evaluation.lpips import Features, lpips_features
 from unmask.faceanalysis import Detection, Mouth
 from unmask.faces import Original
 from unmask.images import from_uint8, to_uint8
@@ -37,6 +38,12 @@ class Truth:
         """(3,H,W) RGB in [-1,1] on the CPU; None where there is none."""
         clean = self.original.clean
         return None if clean is None else from_uint8(to_uint8(clean))
+
+    @cached_property
+    def lpips(self) -> Features:
+        """What LPIPS compares of the clean picture, which is there."""
+        assert self.clean is not None
+        return lpips_features(self.clean[None].to(self.device))
 
     @cached_property
     def face(self) -> Detection | None:

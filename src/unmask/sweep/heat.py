@@ -10,8 +10,8 @@ import numpy as np
 from unmask.evaluation.metrics import HIGHER_IS_BETTER
 from unmask.evaluation.ranking import best_mean
 from unmask.evaluation.report import DIGITS, format_number
+from unmask.figure import panels
 from unmask.sweep.curves import direction, drawn_metrics, numeric_keys
-from unmask.sweep.figure import panels
 from unmask.sweep.jobs import Job, number
 
 ANNOTATED = 64

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unmask.evaluation.metrics import HIGHER_IS_BETTER
+from unmask.figure import panels
 from unmask.sweep.curves import direction, numeric_axis, numeric_keys
-from unmask.sweep.figure import panels
 from unmask.sweep.jobs import Job
 from unmask.sweep.search import Search
 

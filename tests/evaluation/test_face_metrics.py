@@ -37,9 +37,10 @@ FACE = Detection(np.array([0, 0, 64, 64], np.float32), 0.9, ARCFACE_TEMPLATE / 2
 NOISE = 0.02
 """Inter-ocular distances that JPEG at quality 75 moves a mouth at most, with a margin."""
 CLEAN = torch.zeros(3, 64, 64)
+HOLE = torch.ones(1, 64, 64)
 
 
-def numbers(found: dict[str, metrics.Measurement], names: tuple[str, ...] = EXPRESSION_NAMES) -> list[float]:
+def numbers(found: dict[str, metrics.Measurement], names: tuple[str, ...] = EXPRESSION_NAMES[:3]) -> list[float]:
     values = [found[name].value for name in names]
     assert None not in values
     return [value for value in values if value is not None]
@@ -60,6 +61,10 @@ class Networks:
             self.asked.append("identity")
             return np.ones((1, 512))
 
+        def embed_sface(images: Tensor, points: np.ndarray) -> np.ndarray:
+            self.asked.append("sface")
+            return np.ones((1, 128))
+
         def landmarks106(image: Tensor, face: Detection) -> Landmarks:
             self.asked.append("landmarks")
             self.boxes.append(face.box)
@@ -68,7 +73,7 @@ class Networks:
             points[[60, 52, 61]] = [[0, 20 * float(image.mean())], [-8, 0], [8, 0]]
             return Landmarks(points)
 
-        for stand_in in (main_face, embed, landmarks106):
+        for stand_in in (main_face, embed, embed_sface, landmarks106):
             monkeypatch.setattr(faceanalysis, stand_in.__name__, stand_in)
 
 
@@ -80,8 +85,8 @@ def test_every_metric_has_a_direction_and_digits() -> None:
 
 def test_the_face_is_looked_for_once_and_both_mouths_in_its_box(monkeypatch: pytest.MonkeyPatch) -> None:
     networks = Networks(monkeypatch)
-    found = face_metrics(CLEAN + 0.5, Truth.of(CLEAN, CLEAN), FaceMetrics())
-    assert sorted(networks.asked) == ["face", "identity", "identity", "landmarks", "landmarks"]
+    found = face_metrics(CLEAN + 0.5, Truth.of(CLEAN, CLEAN), HOLE, FaceMetrics())
+    assert sorted(networks.asked) == ["face", "identity", "identity", "landmarks", "landmarks", "sface", "sface"]
     assert all(box is FACE.box for box in networks.boxes)
     assert found["identity/arcface"].value == pytest.approx(1.0)
     # the lower lip is half an inter-ocular distance lower in the composite
@@ -92,7 +97,7 @@ def test_the_face_is_looked_for_once_and_both_mouths_in_its_box(monkeypatch: pyt
     ("wanted", "asked"),
     [
         (FaceMetrics(False, False), set()),
-        (FaceMetrics(True, False), {"face", "identity"}),
+        (FaceMetrics(True, False), {"face", "identity", "sface"}),
         (FaceMetrics(False, True), {"face", "landmarks"}),
     ],
 )
@@ -100,7 +105,7 @@ def test_what_is_not_wanted_costs_nothing_and_says_so(
     wanted: FaceMetrics, asked: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     networks = Networks(monkeypatch)
-    found = face_metrics(CLEAN, Truth.of(CLEAN, CLEAN), wanted)
+    found = face_metrics(CLEAN, Truth.of(CLEAN, CLEAN), HOLE, wanted)
     assert set(networks.asked) == asked
     for names, on, off in (
         (IDENTITY_NAMES, wanted.identity, IDENTITY_OFF),
@@ -111,7 +116,7 @@ def test_what_is_not_wanted_costs_nothing_and_says_so(
 
 def test_without_a_face_what_is_wanted_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     Networks(monkeypatch, face=None)
-    found = face_metrics(CLEAN, Truth.of(CLEAN, CLEAN), FaceMetrics(identity=False))
+    found = face_metrics(CLEAN, Truth.of(CLEAN, CLEAN), HOLE, FaceMetrics(identity=False))
     assert {found[name].reason for name in EXPRESSION_NAMES} == {metrics.NO_FACE}
     assert found["identity/arcface"].reason == IDENTITY_OFF
 
@@ -134,14 +139,14 @@ def test_options_and_monitor_choose() -> None:
 @pytest.mark.weights
 def test_a_face_agrees_with_itself_and_nearly_with_its_jpeg_but_not_with_a_graver_one() -> None:
     laughing, grave = (load_image(SAMPLE / f"synthetic-{id}.jpg") for id in ("00000", "00022"))
-    assert numbers(face_metrics(laughing, Truth.of(laughing, laughing), FaceMetrics())) == [0.0, 0.0, 0.0]
+    assert numbers(face_metrics(laughing, Truth.of(laughing, laughing), HOLE, FaceMetrics())) == [0.0, 0.0, 0.0]
 
     file = io.BytesIO()
     Image.fromarray(to_uint8(laughing)).save(file, "JPEG", quality=75)
     again = from_uint8(np.asarray(Image.open(file)))
-    assert 0 < max(numbers(face_metrics(again, Truth.of(laughing, laughing), FaceMetrics()))) < NOISE
+    assert 0 < max(numbers(face_metrics(again, Truth.of(laughing, laughing), HOLE, FaceMetrics()))) < NOISE
 
-    differs = numbers(face_metrics(grave, Truth.of(laughing, laughing), FaceMetrics()))
+    differs = numbers(face_metrics(grave, Truth.of(laughing, laughing), HOLE, FaceMetrics()))
     assert min(differs) > 2 * NOISE
     (face,) = faceanalysis.main_face(laughing)
     assert face is not None
@@ -153,9 +158,9 @@ def test_a_face_agrees_with_itself_and_nearly_with_its_jpeg_but_not_with_a_grave
 @pytest.mark.weights
 def test_numbers_do_not_depend_on_the_size_of_the_picture() -> None:
     picture, other = (load_image(SAMPLE / f"synthetic-{id}.jpg") for id in ("00000", "00022"))
-    small = numbers(face_metrics(other, Truth.of(picture, picture), FaceMetrics(identity=False)))
+    small = numbers(face_metrics(other, Truth.of(picture, picture), HOLE, FaceMetrics(identity=False)))
     twice = [torch.nn.functional.interpolate(one[None], scale_factor=2, mode="bicubic")[0] for one in (other, picture)]
-    large = numbers(face_metrics(twice[0], Truth.of(twice[1], twice[1]), FaceMetrics(identity=False)))
+    large = numbers(face_metrics(twice[0], Truth.of(twice[1], twice[1]), HOLE, FaceMetrics(identity=False)))
     assert large == pytest.approx(small, abs=NOISE)
 
 
@@ -171,7 +176,7 @@ def test_a_perfect_filling_is_nearly_right_and_the_neighbours_mouth_is_not() -> 
     for filling in (faces.clean, faces.clean.roll(1, 0)):
         joined = composite(filling, faces.masked, faces.hole, feather=0.0, blend=Blend.feather)
         found = [
-            numbers(face_metrics(one, Truth.of(clean, clean), FaceMetrics(identity=False)))
+            numbers(face_metrics(one, Truth.of(clean, clean), HOLE, FaceMetrics(identity=False)))
             for one, clean in zip(joined, faces.clean, strict=True)
         ]
         means.append(np.mean(found, axis=0))

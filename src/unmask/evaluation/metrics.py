@@ -21,6 +21,7 @@ from torch import Tensor
 from unmask import faceanalysis
 from unmask.config import EvaluationConfig
 from unmask.evaluation.lpips import distance_of, lpips_features
+from unmask.evaluation.nme import hole_nme
 from unmask.evaluation.truth import Truth
 from unmask.faceanalysis import Detection
 from unmask.faces import Faces
@@ -113,7 +114,7 @@ def measure(
             "hole/psnr": hole_psnr(composite, clean, hole),
             "hole/lpips": hole_lpips(composite, truth, hole),
         }
-        results |= face_metrics(composite, truth, faces)
+        results |= face_metrics(composite, truth, hole, faces)
     return {name: results.get(name, Measurement(None, NO_CLEAN)) for name in NAMES}
 
 
@@ -202,7 +203,7 @@ def visible_max_abs_change(composite: Tensor, masked: Tensor, hole: Tensor) -> M
     return Measurement(float(changes.max()))
 
 
-def face_metrics(composite: Tensor, truth: Truth, wanted: FaceMetrics) -> dict[str, Measurement]:
+def face_metrics(composite: Tensor, truth: Truth, hole: Tensor, wanted: FaceMetrics) -> dict[str, Measurement]:
     """The metrics of the face; the clean picture's is only looked for if one of them is wanted."""
     results: dict[str, Measurement] = {}
     if not wanted.identity:
@@ -215,8 +216,9 @@ def face_metrics(composite: Tensor, truth: Truth, wanted: FaceMetrics) -> dict[s
         return dict.fromkeys((*IDENTITY_NAMES, *EXPRESSION_NAMES), Measurement(None, NO_FACE)) | results
     if wanted.identity:
         results["identity/arcface"] = identity_arcface(composite, truth, truth.face)
+        results["identity/sface"] = identity_sface(composite, truth, truth.face)
     if wanted.expression:
-        results |= expression(composite, truth, truth.face)
+        results |= expression(composite, truth, hole, truth.face)
     return results
 
 
@@ -229,8 +231,15 @@ def identity_arcface(composite: Tensor, truth: Truth, face: Detection) -> Measur
     return Measurement(faceanalysis.cosine(ours, truth.embedding))
 
 
-def expression(composite: Tensor, truth: Truth, face: Detection) -> dict[str, Measurement]:
-    """How far the mouth is from the clean picture's: how open, how wide, how much it smiles.
+def identity_sface(composite: Tensor, truth: Truth, face: Detection) -> Measurement:
+    """The same by SFace, which no method optimises: see `unmask.faceanalysis.embed_sface`."""
+    (ours,) = faceanalysis.embed_sface(composite, face.points)
+    return Measurement(faceanalysis.cosine(ours, truth.sface))
+
+
+def expression(composite: Tensor, truth: Truth, hole: Tensor, face: Detection) -> dict[str, Measurement]:
+    """How far the mouth is from the clean picture's: how open, how wide, how much it smiles; and all landmarks inside
+    `hole` (1,H,W), see `unmask.evaluation.nme`.
 
     Absolute differences of `unmask.faceanalysis.Mouth`, in inter-ocular distances. The landmarks of both pictures are
     looked for in the box of the clean one's `face`. Means over 120 pairs of FFHQ and CMFD (opening, width, smile):
@@ -242,11 +251,15 @@ def expression(composite: Tensor, truth: Truth, face: Detection) -> dict[str, Me
     The network always finds a mouth: on a face mask itself one that goes with the eyes and cheeks (.09, .16, .05). So
     only a mean well below the second line says that an expression was met.
     """
-    ours, theirs = faceanalysis.mouth_of(faceanalysis.landmarks106(composite, face).points), truth.mouth
+    points = faceanalysis.landmarks106(composite, face).points
+    ours, theirs = faceanalysis.mouth_of(points), truth.mouth
+    errors = hole_nme(points[None], truth.landmarks[None], hole[None])
+    (reason,) = errors.reasons
     return {
         "expression/mouth_open": Measurement(abs(ours.opening - theirs.opening)),
         "expression/mouth_width": Measurement(abs(ours.width - theirs.width)),
         "expression/smile": Measurement(abs(ours.smile - theirs.smile)),
+        "expression/landmarks": Measurement(float(errors.values[0]) if reason is None else None, reason),
     }
 
 

@@ -57,7 +57,18 @@ class Truth:
         return faceanalysis.embed(self.clean, self.face.points)[0]
 
     @cached_property
+    def sface(self) -> np.ndarray:
+        """(128,) SFace's embedding of `face`, which is there."""
+        assert self.clean is not None and self.face is not None
+        return faceanalysis.embed_sface(self.clean, self.face.points)[0]
+
+    @cached_property
+    def landmarks(self) -> np.ndarray:
+        """(106,2) of `face`, which is there, in pixels."""
+        assert self.clean is not None and self.face is not None
+        return faceanalysis.landmarks106(self.clean, self.face).points
+
+    @cached_property
     def mouth(self) -> Mouth:
         """Of `face`, which is there."""
-        assert self.clean is not None and self.face is not None
-        return faceanalysis.mouth_of(faceanalysis.landmarks106(self.clean, self.face).points)
+        return faceanalysis.mouth_of(self.landmarks)

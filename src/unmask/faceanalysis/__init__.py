@@ -9,6 +9,7 @@ from unmask.faceanalysis.detector import Detection, detect, detect_pixels, main_
 from unmask.faceanalysis.expression import MOUTH_CORNERS_106, Mouth, mouth_of
 from unmask.faceanalysis.identity import ARCFACE_TEMPLATE, align, cosine, embed
 from unmask.faceanalysis.landmarks import BRIDGE_106, CONTOUR_106, MOUTH_106, Landmarks, landmarks106, landmarks_in
+from unmask.faceanalysis.sface import embed_sface
 
 __all__ = [
     "ARCFACE_TEMPLATE",
@@ -24,6 +25,7 @@ __all__ = [
     "detect",
     "detect_pixels",
     "embed",
+    "embed_sface",
     "landmarks106",
     "landmarks_in",
     "main_face",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unmask.sweep.figure import panels
+from unmask.figure import panels
 from unmask.sweep.jobs import Job, number
 from unmask.sweep.summary import metric_names, smaller_is_better
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from unmask.figure import panels
 from unmask.results.catalogue import DIGITS, HIGHER_IS_BETTER, best_mean
 from unmask.results.table import format_number
 from unmask.sweep.curves import direction, drawn_metrics, numeric_keys
-from unmask.sweep.figure import panels
 from unmask.sweep.jobs import Job, number
 
 ANNOTATED = 64

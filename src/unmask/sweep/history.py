@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from unmask.figure import panels
 from unmask.results.catalogue import HIGHER_IS_BETTER
 from unmask.sweep.curves import direction, numeric_axis, numeric_keys
-from unmask.sweep.figure import panels
 from unmask.sweep.jobs import Job
 from unmask.sweep.search import Search
 

@@ -59,6 +59,8 @@ class DataConfig(Settings, group="data"):
     manifest: str | None = option(None, path=Place.here, before=None)
     """Instead of folders: a CSV file with the columns id, masked, clean and occlusion, which names the files of each
     id, relative to its own folder. clean and occlusion may be empty or missing."""
+    attributes: str | None = option(None, path=Place.here, influence=Influence.report, before=None)
+    """CSV file with the column id and one for each attribute, such as age: results are also told apart by them."""
     clean_dir: str | None = option(None, path=Place.below_root)
     """Folder of clean pictures (FFHQ), absolute or below `root`; null tries the usual names (ffhq, ...)."""
     masked_dir: str | None = option(None, path=Place.below_root)

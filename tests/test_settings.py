@@ -115,6 +115,7 @@ def test_what_only_the_report_shows_is_no_other_run() -> None:
     one, other = composed(), composed("evaluation.bootstrap_samples=10", "evaluation.grid_rows=2")
     assert config_hash(one) == config_hash(other)
     assert differences(one, other) == []
+    assert config_hash(one) == config_hash(composed("data.attributes=people.csv"))
     assert config_hash(one) != config_hash(composed("evaluation.identity=false"))
 
 

@@ -52,10 +52,15 @@ class Split(Enum):
 
 @dataclass
 class DataConfig(Settings, group="data"):
-    """Pairs of clean and masked pictures on disk, in the layout of FFHQ and MaskedFace-Net."""
+    """Pairs of clean and masked pictures on disk, in the layout of FFHQ and MaskedFace-Net or in any other."""
 
-    root: str = option(path=Place.here)
-    """Folder that holds the folders of pictures below."""
+    root: str | None = option(None, path=Place.here)
+    """Folder that holds the folders of pictures below; null with a manifest."""
+    manifest: str | None = option(None, path=Place.here, before=None)
+    """Instead of folders: a CSV file with the columns id, masked, clean and occlusion, which names the files of each
+    id, relative to its own folder. clean and occlusion may be empty or missing."""
+    attributes: str | None = option(None, path=Place.here, influence=Influence.report, before=None)
+    """CSV file with the column id and one for each attribute, such as age: results are also told apart by them."""
     clean_dir: str | None = option(None, path=Place.below_root)
     """Folder of clean pictures (FFHQ), absolute or below `root`; null tries the usual names (ffhq, ...)."""
     masked_dir: str | None = option(None, path=Place.below_root)
@@ -115,6 +120,12 @@ class OcclusionConfig(Settings, group="occlusion"):
     blend: Blend = Blend.membrane
     """feather: plain alpha blending; membrane: also shift the generated colours so that they meet the input's at the
     seam."""
+
+    @property
+    def takes_painted(self) -> bool:
+        """Whether painted maps are used where there are any."""
+        automatic = self.source is OcclusionSource.auto
+        return self.source is OcclusionSource.painted or (automatic and self.prefer_painted)
 
 
 @dataclass

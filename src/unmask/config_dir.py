@@ -34,5 +34,5 @@ def sample_root() -> str:
     raise UnmaskError(
         "data=sample: the sample pictures are in the project's repository, not in the installed package. "
         "Clone the repository and install it with `pip install -e .`, or name your own pictures: "
-        "data=ffhq_cmfd data.root=/path/to/folder."
+        "data=ffhq_cmfd data.root=/path/to/folder, or data=manifest data.manifest=FILE.csv."
     )

@@ -124,7 +124,7 @@ def none_usable(undecodable: Sequence[Failure]) -> UnmaskError:
     """The error to raise where not a single picture of the data could be decoded."""
     return UnmaskError(
         f"None of the {len(undecodable)} pictures could be used; the first: {undecodable[0].reason} "
-        "Check data.root, data.clean_dir, data.masked_dir and occlusion.painted_dir."
+        "Check data.root, data.clean_dir, data.masked_dir and occlusion.painted_dir, or data.manifest."
     )
 
 

@@ -53,8 +53,8 @@ def learnt_from(settings: RunConfig) -> bool:
     if not path.is_file():
         return False
     earlier = OmegaConf.load(path)
-    roots = [OmegaConf.select(earlier, "training.root"), OmegaConf.select(earlier, "data.root")]
-    return roots == [None, settings.data.root]
+    places = [OmegaConf.select(earlier, key) for key in ("training.root", "data.root", "data.manifest")]
+    return places == [None, settings.data.root, settings.data.manifest]
 
 
 def train(

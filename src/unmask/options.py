@@ -159,12 +159,14 @@ def facts_of(settings: type) -> dict[str, Facts]:
     """Field -> what is known of it, for every field of a settings dataclass.
 
     What is not a setting of its own (a nested dataclass) has no facts beyond the defaults. A report-only option is
-    counted as its default, so that runs made before it was known to be one keep their fingerprint.
+    counted as its default, so that runs made before it was known to be one keep their fingerprint; not so one that runs
+    were made without (`before`).
     """
     found = {}
     for each in fields(settings):
         facts = each.metadata.get(FACTS, Facts())
-        if facts.influence is Influence.report and facts.counted_as is ABSENT and each.default is not NO_DEFAULT:
+        uncounted = facts.counted_as is ABSENT and facts.before is ABSENT
+        if facts.influence is Influence.report and uncounted and each.default is not NO_DEFAULT:
             facts = replace(facts, counted_as=each.default)
         found[each.name] = facts
     return found

@@ -1,4 +1,4 @@
-"""Lines on the terminal: log lines that neither tear a progress bar nor break a path in two, and last words.
+"""The terminal: progress bars, log lines that neither tear one nor break a path in two, and last words.
 
 Printing never decides whether a program succeeds: `steady_streams` makes streams that take every character, and go on
 when nobody reads any more.
@@ -17,6 +17,16 @@ from pathlib import Path
 from typing import NoReturn, TextIO, final
 
 from rich import get_console
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 
 @final
@@ -31,6 +41,18 @@ class TerminalHandler(logging.Handler):
             )
         except Exception:  # as every handler of the standard library: logging never ends a program
             self.handleError(record)
+
+
+def counting_bar(*, shown: bool) -> Progress:
+    """A bar of things that are done one by one; its tasks have a field `note`, said at its end."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, TextColumn("{task.fields[note]}"), disable=not shown)
+
+
+def download_bar(*, shown: bool) -> Progress:
+    """A bar of bytes, on stderr: weights may be fetched in the middle of anything, a counted bar's work included."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), disable=not shown)
 
 
 PLAIN = {"→": "->", "←": "<-", "↑": "^", "↓": "v", "λ": "lambda", "±": "+-", "×": "x", "–": "-", "—": "-", "…": "..."}
@@ -92,16 +114,7 @@ class _Descriptor(io.RawIOBase):
 @contextmanager
 def progress_bar(title: str, total: int, *, enabled: bool = True) -> Iterator[Callable[[int, str], None]]:
     """A bar on the terminal, and the function that moves it: called with how many of `total` are done, and a note."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    bar = Progress(
-        TextColumn(title),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-        disable=not enabled,
-    )
+    bar = counting_bar(shown=enabled)
     task = bar.add_task(title, total=total, note="")
 
     def move(done: int, note: str) -> None:

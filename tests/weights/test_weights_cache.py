@@ -10,8 +10,8 @@ import zipfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
+import httpx
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -158,9 +158,9 @@ def test_offline_with_an_empty_cache_says_what_to_do(
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
 
     def unreachable(*arguments: Any, **options: Any) -> None:
-        raise URLError("no route to host")
+        raise httpx.ConnectError("no route to host")
 
-    monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
+    monkeypatch.setattr(httpx.Client, "send", unreachable)
     toy = replace(TOY, hub_file=HubFile("toy-01234567.pth", 1))
     monkeypatch.setattr(weights, "find", lambda name: toy)
     with pytest.raises(UnmaskError) as caught:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import http.server
 import os
 import threading
@@ -18,6 +19,7 @@ from unmask.config import StyleGAN2Config
 from unmask.errors import UnmaskError
 from unmask.generators.stylegan2.generator import StyleGAN2
 from unmask.weights import url as url_module
+from unmask.weights.download import HubFile, download_hub_file
 from unmask.weights.url import cached_name, fetch, is_url
 
 CONTENT = np.random.default_rng(0).bytes(700_000)
@@ -248,11 +250,12 @@ def test_a_full_disk_keeps_what_arrived(server: Server, tmp_path: Path, monkeypa
             return self
 
         def __exit__(self, *_: object) -> None: ...
-        def update(self, count: int) -> None:
+        def add_task(self, *_: Any, **__: Any) -> None: ...
+        def advance(self, task: None, count: int) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(url_module, "tqdm", Full)
+        patch.setattr(url_module, "download_bar", Full)
         with pytest.raises(UnmaskError, match=r"cannot be written to .*No space left.*Make room.*kept"):
             fetch(server.url(), tmp_path, progress=False)
     assert fetch(server.url(), tmp_path, progress=False).read_bytes() == CONTENT
@@ -276,6 +279,16 @@ def test_two_at_once_take_turns(server: Server, tmp_path: Path) -> None:
     assert len(set(paths)) == 1 and len(paths) == 4
     assert paths[0].read_bytes() == CONTENT
     assert server.asked == [None]
+
+
+def test_torchvisions_files_come_the_same_way(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HubFile, "url", property(lambda file: server.url(file.file_name)))
+    server.breaks = [300_000]
+    file = HubFile(f"net-{hashlib.sha256(CONTENT).hexdigest()[:8]}.pth", len(CONTENT))
+    assert download_hub_file(file, tmp_path, progress=False).read_bytes() == CONTENT
+    assert server.asked == [None, "bytes=300000-"]
+    with pytest.raises(UnmaskError, match=r"net-01234567\.pth failed: .*another SHA-256"):
+        download_hub_file(HubFile("net-01234567.pth", len(CONTENT)), tmp_path, progress=False)
 
 
 def test_names_in_the_cache() -> None:

@@ -5,6 +5,7 @@ For evaluation they are `Faces`, for training `TrainingBatch`.
 
 from __future__ import annotations
 
+from unmask.data.attributes import Attributes, Group, Numbers, Texts, attributes_of, groups, read_attributes
 from unmask.data.augment import Augmentation
 from unmask.data.batches import Batches, batches, originals
 from unmask.data.dataset import FacesDataset, PairedDataset, load_dataset
@@ -18,21 +19,28 @@ from unmask.data.splits import split_of
 from unmask.data.training import training_source, validation_dataset
 
 __all__ = [
+    "Attributes",
     "Augmentation",
     "Batches",
     "DrawingReport",
     "FaceSource",
     "FacesDataset",
+    "Group",
+    "Numbers",
     "Pair",
     "PairedDataset",
     "PairingReport",
     "Report",
+    "Texts",
+    "attributes_of",
     "batches",
     "dataset_of",
     "epoch_length",
     "find_pairs",
+    "groups",
     "load_dataset",
     "originals",
+    "read_attributes",
     "split_of",
     "steps_per_epoch",
     "training_batches",

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from unmask.alignment import Placement
 from unmask.config import DataConfig, OcclusionConfig
 from unmask.data.aligned import load_aligned
+from unmask.data.attributes import attributes_of
 from unmask.data.pairing import Pair, find_pairs
 from unmask.data.report import PairingReport, Report
 from unmask.faces import Doubt, Faces, Original
@@ -160,7 +161,12 @@ def _content(pair: Pair) -> str:
 
 
 def load_dataset(config: DataConfig, occlusion: OcclusionConfig) -> PairedDataset:
-    """Pair the pictures of `config` and make them ready to be decoded; see `find_pairs` for the errors."""
+    """Pair the pictures of `config` and make them ready to be decoded.
+
+    Raises:
+        UnmaskError: as `find_pairs`, or `data.attributes` cannot be read, which the report after all work would need.
+    """
+    attributes_of(config)
     pairs, report = find_pairs(config, occlusion)
     return make_dataset(pairs, report, config, occlusion, resolution=config.resolution)
 

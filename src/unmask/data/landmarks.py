@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from unmask.data.facemask import NOT_IN_PROFILE, implausible
@@ -18,6 +17,7 @@ from unmask.errors import UnmaskError
 from unmask.faceanalysis import landmarks106, main_face
 from unmask.faces import Failure
 from unmask.images import load_image
+from unmask.terminal import counting_bar
 
 SEARCH_SIZE = 256
 """Pictures are brought to this many pixels first: an aligned face then is as large as the network's own crop."""
@@ -124,11 +124,11 @@ def _search(
         The ids of pictures that could not be read, and why; nothing is remembered of them.
     """
     unreadable: dict[str, str] = {}
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     saved = time.monotonic()
     try:
-        with Progress(*columns, disable=not progress) as bar:
-            for id, state in bar.track(missing.items(), description="finding landmarks"):
+        with counting_bar(shown=progress) as bar:
+            task = bar.add_task("finding landmarks", total=len(missing), note="")
+            for id, state in bar.track(missing.items(), task_id=task):
                 try:
                     picture = load_image(files[id], SEARCH_SIZE)
                 except UnmaskError as error:

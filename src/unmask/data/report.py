@@ -30,10 +30,10 @@ class Report(ABC):
 
 @dataclass(frozen=True)
 class PairingReport(Report):
-    """The outcome of pairing the folders by id, and (once they were decoded) of reading the pictures.
+    """The outcome of pairing the files by id, and (once they were decoded) of reading the pictures.
 
     Attributes:
-        masked_dir, clean_dir, occlusion_dir: the folders looked into; None where there is none.
+        masked_dir, clean_dir, occlusion_dir: the folders looked into, or the manifest; None where there is none.
         found: how many ids could be used, before `data.ids`, `data.split` and `data.limit`.
         paired: the ids that are used, ascending.
         missing_clean: masked pictures without a clean one (not used, unless there is no clean folder at all).

@@ -98,8 +98,8 @@ def _pairs(data: DataConfig, occlusion: OcclusionConfig, choice: _Choice, resolu
     pairs, report = find_pairs(replace(data, ids=None, split=Split.all, limit=None), occlusion)
     if report.clean_dir is None:
         raise UnmaskError(
-            f"data.root={data.root}: a method cannot be trained without clean pictures. Name their folder "
-            "(data.clean_dir), or a folder of any aligned clean faces (training.root)."
+            f"{report.masked_dir}: a method cannot be trained without clean pictures. Name their folder "
+            "(data.clean_dir; in a manifest, the column clean), or a folder of any aligned clean faces (training.root)."
         )
     by_id = {pair.id: pair for pair in pairs}
     ids = choice.of(by_id, data)
@@ -116,7 +116,7 @@ def _drawn(
     if not root.is_dir():
         raise UnmaskError(
             f"training.root={folder}: no such folder (from {Path.cwd()}). It should hold aligned clean faces, there or "
-            "in folders below; null trains on the pairs of data.root."
+            "in folders below; null trains on the pairs of data."
         )
     scan = find_files(root, clean_id)
     files = scan.files

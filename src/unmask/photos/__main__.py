@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich import get_console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as ProgressBar
 
 from unmask.errors import UnmaskError
 from unmask.files import stamp
@@ -25,7 +23,7 @@ from unmask.photos.results import UnmaskedPhoto
 from unmask.photos.settings import METHODS
 from unmask.photos.sources import PhotoFile, find_photos
 from unmask.photos.unmasker import Progress, Unmasker
-from unmask.terminal import steady_streams
+from unmask.terminal import counting_bar, steady_streams
 
 
 @dataclass(frozen=True)
@@ -120,8 +118,7 @@ def work(options: Options) -> int:
         console.print(f"{len(photos) - len(to_do)} of {len(photos)} photos are done already.", highlight=False)
 
     failed = 0
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with ProgressBar(*columns, TextColumn("{task.fields[note]}"), disable=not options.progress) as bar:
+    with counting_bar(shown=options.progress) as bar:
         task = bar.add_task("unmasking", total=len(to_do), note="")
         for done, photo in enumerate(to_do):
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -24,6 +23,7 @@ from unmask.faces import TrainingBatch
 from unmask.methods.checkpoints import FOLDER, save_generator
 from unmask.methods.trained import TrainedMethod, evaluating
 from unmask.runlog import RunLog
+from unmask.terminal import counting_bar
 from unmask.training import state
 from unmask.training.averaging import average_of, averaged
 from unmask.training.interrupt import DeferredInterrupt
@@ -126,14 +126,7 @@ def fit(
         for network in (network for group in networks.values() for network in group):
             compile_network(network)
 
-    bar = Progress(
-        TextColumn("training"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-        disable=not progress or not fabric.is_global_zero,
-    )
+    bar = counting_bar(shown=progress and fabric.is_global_zero)
     task = bar.add_task("training", total=course.steps, completed=step, note="")
 
     def compiling() -> None:

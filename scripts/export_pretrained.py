@@ -10,11 +10,11 @@ from __future__ import annotations
 import argparse
 import json
 
-from safetensors import safe_open
 from safetensors.torch import save_file
 
 from unmask.files import atomic_path
 from unmask.methods.checkpoints import METADATA, SHIPPED, find, read
+from unmask.tensorfiles import read_safetensors
 
 HALF_RANGE = 6e4
 """Values beyond this do not fit half precision (65504 at most)."""
@@ -28,8 +28,7 @@ def main() -> None:
     source = find(options.run, "")
     state, method = read(source)
     assert method is not None, f"{source} does not say which method made it"
-    with safe_open(source, framework="pt") as file:
-        facts = json.loads(file.metadata()[METADATA])
+    facts = json.loads(read_safetensors(source)[1][METADATA])
     tensors = {}
     for name, tensor in state.items():
         whole = tensor.is_floating_point()

@@ -19,13 +19,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from rich.progress import track
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from unmask.files import atomic_path, write_text
 from unmask.generators.heads import HEAD_BLOCKS, HEADS_PATH, StyledHead, head_resolution
 from unmask.generators.mobilestylegan import Mapping, Synthesis, inverse_haar, load_networks
 from unmask.images import resize
+from unmask.tensorfiles import read_safetensors
 
 log = logging.getLogger(__name__)
 
@@ -278,7 +279,7 @@ def main() -> None:
     with atomic_path(arguments.out) as temporary:
         save_file(tensors, temporary, metadata={"report": json.dumps(report)})
     write_text(arguments.work / "report.json", json.dumps(report, indent=2) + "\n")
-    assert load_file(arguments.out).keys() == tensors.keys()
+    assert read_safetensors(arguments.out)[0].keys() == tensors.keys()
 
 
 if __name__ == "__main__":

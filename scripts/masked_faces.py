@@ -17,7 +17,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from rich.progress import track
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from unmask.compilation import compile_if_possible
@@ -35,6 +35,7 @@ from unmask.projection.encoder import SIZE, LatentEncoder
 from unmask.projection.latents import sample_w
 from unmask.projection.regression import PictureModel
 from unmask.projection.spaces import principal_axes
+from unmask.tensorfiles import read_safetensors
 
 log = logging.getLogger(__name__)
 Kind = TypeVar("Kind", bound="MaskedFaces")
@@ -224,5 +225,5 @@ def _save(rows: list[tuple[Tensor, ...]], kind: type[MaskedFaces], path: Path) -
 
 
 def _load(paths: list[Path], kind: type[Kind]) -> Kind:
-    parts = [load_file(path) for path in paths]
+    parts = [read_safetensors(path)[0] for path in paths]
     return kind(**{field.name: torch.cat([part[field.name] for part in parts]) for field in fields(kind)})

@@ -30,7 +30,7 @@ import cv2
 import torch
 import torch.nn.functional as F
 from rich.progress import track
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from learning import train
@@ -42,6 +42,7 @@ from unmask.networks.face_embedding import FaceEmbedding
 from unmask.networks.vgg import VGG16Features
 from unmask.projection.encoder import SIZE, LatentEncoder
 from unmask.projection.objective import proximity
+from unmask.tensorfiles import read_safetensors
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def described(pictures: Tensor, vgg: VGG16Features) -> Tensor:
 def visible_map(triples: RenderedFaces, prior: Prior, path: Path, count: int, components: int) -> Tensor:
     """(groups·w_dim,components): from a change of w along its axes to how it shows, fitted by ridge regression."""
     if path.is_file():
-        return load_file(path)["map"]
+        return read_safetensors(path)[0]["map"]
     vgg = VGG16Features.pretrained(LAYERS, torch.bfloat16).to(memory_format=torch.channels_last)
     chosen = triples.learnt_from[:count]
     rows = torch.cat(

@@ -28,7 +28,7 @@ CLASS_NAMES = {
     "SynthesisLayer": "SynthesisLayer",
     "ToRGB": "ToRGBLayer",
     "FullyConnected": "FullyConnectedLayer",
-    "Convolution": "Conv2dLayer",
+    "Shortcut": "Conv2dLayer",
 }
 SOURCE = "raise SystemExit('the embedded source was run')"
 

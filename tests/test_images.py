@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from unmask.errors import UnmaskError
-from unmask.images import blur, dilate, from_uint8, load_image, make_grid, resize, save_image, to_uint8
+from unmask.images import blur, dilate, from_uint8, load_image, resize, save_image, to_uint8
 
 
 def test_every_eight_bit_level_survives_a_round_trip() -> None:
@@ -66,14 +66,6 @@ def test_resize_keeps_constants_and_is_differentiable() -> None:
     small.sum().backward()
     assert image.grad is not None
     assert torch.allclose(image.grad.sum(), torch.tensor(3.0 * 16 * 16), rtol=1e-4)
-
-
-def test_grid_places_pictures_in_reading_order() -> None:
-    values = torch.tensor([-1.0, 0.0, 1.0])
-    pictures = [torch.full((3, 4, 4), float(v)) for v in values]
-    grid = make_grid([pictures[:2], pictures[2:]], gap=1)
-    assert grid.shape == (3, 9, 9)
-    assert grid[0, 0, 0] == -1 and grid[0, 0, 5] == 0 and grid[0, 5, 0] == 1
 
 
 @pytest.mark.parametrize("size", [128, 256])

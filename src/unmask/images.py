@@ -118,15 +118,3 @@ def depth(region: Tensor) -> Tensor:
             distance = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE).astype(np.float32)
         found.append(torch.from_numpy(distance)[None])
     return torch.stack(found).to(region.device)
-
-
-def make_grid(rows: list[list[Tensor]], gap: int = 2) -> Tensor:
-    """Rows of (3,H,W) pictures in [-1,1], all of one size -> one (3,H',W') picture on white."""
-    height, width = rows[0][0].shape[-2:]
-    columns = max(len(row) for row in rows)
-    grid = torch.ones(3, len(rows) * (height + gap) - gap, columns * (width + gap) - gap)
-    for y, row in enumerate(rows):
-        for x, picture in enumerate(row):
-            top, left = y * (height + gap), x * (width + gap)
-            grid[:, top : top + height, left : left + width] = picture.detach().float().cpu().clamp(-1, 1)
-    return grid

@@ -25,13 +25,6 @@ def test_corners_go_round_as_ffhq_s_do() -> None:
     np.testing.assert_allclose([bottom_right, top_right], [[14, 24], [14, 16]])
 
 
-def test_matrices_undo_each_other() -> None:
-    quad = quad_at(321.0, 123.0, 77.0, turn=-17.0)
-    points = np.random.default_rng(0).uniform(0, 256, (20, 2))
-    there = transform(points, quad.to_photo(256))
-    np.testing.assert_allclose(transform(there, quad.from_photo(256)), points, atol=1e-9)
-
-
 def test_the_outer_edges_of_the_outermost_pixels_are_the_corners() -> None:
     quad = quad_at(60, 40, 30, turn=12)
     edges = np.array([[-0.5, -0.5], [-0.5, 15.5], [15.5, 15.5], [15.5, -0.5]])

@@ -101,5 +101,5 @@ def test_a_term_that_is_left_out_is_another_step(graphs: list[object]) -> None:
 def test_weights_as_tensors_give_the_bits_of_numbers(graphs: list[object]) -> None:
     x = torch.rand(1000, generator=torch.Generator().manual_seed(0)) * 3
     for weight in (0.2, 1 / 3, 1e5, 8.0):
-        tensors = Weights(weight, 0, 0, 0).tensors(x)
+        tensors = Weights(pixel=weight, perceptual=0, prior=0, spread=0).tensors(x)
         assert list(tensors) == ["pixel"] and torch.equal(tensors["pixel"] * x, weight * x)

@@ -114,7 +114,7 @@ def test_beyond_the_full_reach_features_do_not_see_into_the_hole(vgg: VGG16Featu
     other_fill = torch.where(visible > 0, images, -images)
 
     def perceptual(margin: float, filler: Tensor, generated: Tensor) -> Tensor:
-        subject = objective(Weights(0, 1, 0, 0), vgg, margin=margin, normalise=normalise)
+        subject = objective(Weights(pixel=0, perceptual=1, prior=0, spread=0), vgg, margin=margin, normalise=normalise)
         target = subject.target(photo, visible, filler, latents(3, 1, 1))
         return subject.losses(generated, w_plus, (), target)["perceptual"]
 
@@ -129,7 +129,7 @@ def test_beyond_the_full_reach_features_do_not_see_into_the_hole(vgg: VGG16Featu
 
 @pytest.mark.parametrize("normalise", [True, False])
 def test_the_perceptual_term_is_the_mean_feature_distance(vgg: VGG16Features, normalise: bool) -> None:
-    subject = objective(Weights(0, 2.0, 0, 0), vgg, normalise=normalise)
+    subject = objective(Weights(pixel=0, perceptual=2.0, prior=0, spread=0), vgg, normalise=normalise)
     photo, images, everywhere = pictures(1), pictures(4), torch.ones(1, 1, SIZE, SIZE)
     target = subject.target(photo, everywhere, pictures(2), latents(3, 1, 1))
     expected = torch.zeros(1)
@@ -225,7 +225,7 @@ def test_the_focus_weighs_pixels_and_features(vgg: VGG16Features) -> None:
     beside[..., SIZE - 12, SIZE - 12] += 0.5
     far[..., 2, 2] += 0.5
     for focus, ratio in ((0.0, 1.0), (80.0, 3.0)):
-        subject = objective(Weights(1, 1, 0, 0), vgg, margin=0.0, focus=focus)
+        subject = objective(Weights(pixel=1, perceptual=1, prior=0, spread=0), vgg, margin=0.0, focus=focus)
         target = target_of(subject, 1, visible)
         losses = [subject.losses(one, latents(5), (), target)["pixel"].item() for one in (beside, far)]
         assert losses[0] == pytest.approx(ratio * losses[1], rel=0.1)

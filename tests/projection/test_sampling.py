@@ -8,7 +8,7 @@ import torch
 from linear_generator import LinearGenerator
 from unmask.projection.regression import PictureModel, fit_picture_model
 from unmask.projection.sampling import draw_move
-from unmask.projection.starts import picture_seed
+from unmask.seeds import picture_generators
 
 SIZE = LinearGenerator.resolution
 RIDGE = 1e-3
@@ -59,7 +59,7 @@ def test_mean_and_covariance_over_many_pictures(model: PictureModel) -> None:
 
 
 def test_a_draw_is_made_with_the_pictures_own_seed(model: PictureModel) -> None:
-    noise = torch.randn(6, generator=torch.Generator().manual_seed(picture_seed(5, "sample/3/a")))[None]
+    noise = torch.randn(6, generator=picture_generators(5, ["a"], "sample/3")[0])[None]
     expected = 0.7 * model.posterior_moves(seen(), noise, ridge=RIDGE)
     torch.testing.assert_close(draw(model, ("a",), 3, spread=0.7, seed=5), expected)
     assert not draw(model, ("a",), 3, spread=0.0).any()

@@ -13,11 +13,6 @@ from unmask.projection.regression import PictureModel, fit_picture_model
 CPU = torch.device("cpu")
 
 
-def test_picture_seeds_differ_and_stay() -> None:
-    assert starts.picture_seed(0, "00001") == starts.picture_seed(0, "00001")
-    assert len({starts.picture_seed(s, i) for s in (0, 1) for i in ("00001", "00002")}) == 4
-
-
 def test_a_random_start_does_not_depend_on_the_neighbours() -> None:
     generator = LinearGenerator()
     both = starts.random_start(generator, CPU, ("a", "b"), 0)

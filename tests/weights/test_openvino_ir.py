@@ -57,7 +57,7 @@ def network(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_constants_and_edges(network: tuple[Path, Path]) -> None:
     graph = read_ir(*network)
-    constants = graph.constants_by_name()
+    constants = {graph.layers[id].name: value for id, value in graph.constants.items()}
     np.testing.assert_array_equal(constants["weights"], np.array([[0.5, -1.5, 2.5]], np.float32))
     np.testing.assert_array_equal(constants["lengths"], [2, 3])
     assert constants["axis"].shape == ()

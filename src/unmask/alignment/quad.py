@@ -59,12 +59,6 @@ class Quad:
         matrix[:, 2] = self.centre - matrix[:, :2] @ np.full(2, (size - 1) / 2)
         return matrix
 
-    def from_photo(self, size: int) -> np.ndarray:
-        """(2,3) matrix from pixels of the photo to pixels of the square at `size`."""
-        forward = self.to_photo(size)
-        inverse = np.linalg.inv(forward[:, :2])
-        return np.concatenate([inverse, -(inverse @ forward[:, 2:])], 1)
-
     def within(self, inner: Quad) -> Quad:
         """Where `inner`, a square in this one's own coordinates, lies in the photo.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import final
 
 from torch import Tensor
@@ -15,6 +14,7 @@ from unmask.data.source import FaceSource
 from unmask.errors import UnmaskError
 from unmask.faces import Faces
 from unmask.images import dilate, load_image
+from unmask.seeds import hashed
 
 
 @final
@@ -73,8 +73,4 @@ class DrawnDataset(FacesDataset):
         return self._strict
 
     def __getitem__(self, index: int) -> Faces:
-        return self._source.pair(index, _seed_of(self.ids[index]))
-
-
-def _seed_of(id: str) -> int:
-    return int.from_bytes(hashlib.sha256(id.encode()).digest()[:4], "big")
+        return self._source.pair(index, hashed(self.ids[index], 4))

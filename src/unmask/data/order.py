@@ -9,8 +9,8 @@ from typing import final
 import numpy as np
 from torch.utils.data import Sampler
 
-from unmask.data.seeds import Stream, generator_at
 from unmask.errors import UnmaskError
+from unmask.seeds import Stream, generator_at
 
 
 @dataclass(frozen=True)

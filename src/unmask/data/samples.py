@@ -10,11 +10,11 @@ from torch.utils.data import Dataset
 
 from unmask.data.augment import Augmentation, place, place_faces
 from unmask.data.order import SampleKey
-from unmask.data.seeds import Stream, generator_at
 from unmask.data.source import FaceSource
 from unmask.data.splits import in_masked_half
 from unmask.errors import UnmaskError
 from unmask.faces import Faces, Failure, Pairing, TrainingBatch, none_usable
+from unmask.seeds import Stream, generator_at
 
 Item = TypeVar("Item")
 

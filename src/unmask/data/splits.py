@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from unmask.config import Split
 from unmask.errors import UnmaskError
+from unmask.seeds import hashed
 
 
 def split_of(id: str, *, seed: int, val_fraction: float, test_fraction: float) -> Split:
@@ -50,4 +49,4 @@ def in_masked_half(id: str) -> bool:
 
 def _position(text: str) -> float:
     """A hash of `text` as a number in [0,1)."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
+    return hashed(text, 8) / 2**64

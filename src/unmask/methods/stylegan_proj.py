@@ -93,13 +93,13 @@ class StyleGANProjection(Method):
             channel_weights = tuple(one.to(device) for one in found)
         self.objective = Objective(
             Weights(
-                config.lambda_pixel,
-                config.lambda_perceptual,
-                config.lambda_prior,
-                config.lambda_spread,
-                config.lambda_anchor,
-                config.lambda_noise,
-                config.lambda_identity,
+                pixel=config.lambda_pixel,
+                perceptual=config.lambda_perceptual,
+                prior=config.lambda_prior,
+                spread=config.lambda_spread,
+                anchor=config.lambda_anchor,
+                noise=config.lambda_noise,
+                identity=config.lambda_identity,
             ),
             config.pixel_loss,
             self.space.statistics,

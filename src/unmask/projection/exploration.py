@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unmask.projection.starts import picture_seed
+from unmask.seeds import picture_generators
 
 Explore = Callable[[int, int, Tensor], Tensor]
 """Step, steps in all, latents -> an offset like the latents."""
@@ -31,7 +31,7 @@ class NoiseRamp:
 
 def explore_with(ramp: NoiseRamp, total_std: Tensor, ids: tuple[str, ...], seed: int) -> Explore:
     """Noise for pictures `ids`, every picture with its own seed; `total_std` () of the latents."""
-    rngs = [torch.Generator().manual_seed(picture_seed(seed, f"w_noise/{picture_id}")) for picture_id in ids]
+    rngs = picture_generators(seed, ids, "w_noise")
 
     def offset(step: int, total: int, latents: Tensor) -> Tensor:
         drawn = torch.stack([torch.randn(latents.shape[1:], generator=rng) for rng in rngs])

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unmask.projection.starts import picture_seed
+from unmask.seeds import picture_generators
 
 SMALLEST_SIDE = 8
 """The pyramid of the regulariser ends at this size, in pixels."""
@@ -21,7 +21,7 @@ NoiseMaps = tuple[Tensor, ...]
 
 def random_noise(maps: NoiseMaps, ids: tuple[str, ...], seed: int) -> NoiseMaps:
     """Normal noise shaped like the generator's `maps` (each (1,1,h,w)), every picture with its own seed."""
-    rngs = [torch.Generator().manual_seed(picture_seed(seed, f"noise/{picture_id}")) for picture_id in ids]
+    rngs = picture_generators(seed, ids, "noise")
     return tuple(
         torch.cat([torch.randn(one.shape, generator=rng) for rng in rngs]).to(one.device) if rngs else one
         for one in maps

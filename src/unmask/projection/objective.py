@@ -21,7 +21,7 @@ FOCUS_FLOOR = 0.3
 """Weight of pixels far from the hole, relative to those beside it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Weights:
     """Weights of the objective's terms; a zero leaves the term out, and its cost."""
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from unmask.projection.regression import PictureModel
-from unmask.projection.starts import picture_seed
+from unmask.seeds import picture_generators
 
 
 def draw_move(
@@ -27,6 +27,6 @@ def draw_move(
         spread: what to multiply the posterior's deviations with.
         ridge: see `PictureModel.expected_w`.
     """
-    rngs = [torch.Generator().manual_seed(picture_seed(seed, f"sample/{sample}/{picture_id}")) for picture_id in ids]
+    rngs = picture_generators(seed, ids, f"sample/{sample}")
     noise = torch.stack([torch.randn(len(model.basis), generator=rng) for rng in rngs])
     return spread * model.posterior_moves(visible, noise.to(visible), ridge=ridge)[:, None]

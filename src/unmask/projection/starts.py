@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,17 +13,12 @@ from unmask.images import resize
 from unmask.losses import masked_mean
 from unmask.projection.latents import LatentStatistics
 from unmask.projection.regression import visible_thumbnails
+from unmask.seeds import picture_generators
 
 ProgressCallback = Callable[[int], None]
 
 RENDER_BATCH = 8
 """Candidates rendered at once; bounds the memory of a search."""
-
-
-def picture_seed(seed: int, picture_id: str) -> int:
-    """A seed of its own for every picture, so that its neighbours and their order do not matter."""
-    digest = hashlib.sha256(f"{seed}/{picture_id}".encode()).digest()
-    return int.from_bytes(digest[:7], "big")
 
 
 def mean_start(statistics: LatentStatistics, ids: tuple[str, ...]) -> Tensor:
@@ -35,10 +29,7 @@ def mean_start(statistics: LatentStatistics, ids: tuple[str, ...]) -> Tensor:
 @torch.no_grad()
 def random_start(generator: Generator, device: torch.device, ids: tuple[str, ...], seed: int) -> Tensor:
     """A random face of its own for every picture, as in the study: (B,w_dim)."""
-    rows = []
-    for picture_id in ids:
-        rng = torch.Generator().manual_seed(picture_seed(seed, picture_id))
-        rows.append(torch.randn(1, generator.z_dim, generator=rng))
+    rows = [torch.randn(1, generator.z_dim, generator=rng) for rng in picture_generators(seed, ids)]
     return generator.map(torch.cat(rows).to(device))
 
 

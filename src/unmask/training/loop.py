@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
@@ -23,6 +22,7 @@ from unmask.faces import TrainingBatch
 from unmask.methods.checkpoints import FOLDER, save_generator
 from unmask.methods.trained import TrainedMethod, evaluating
 from unmask.runlog import RunLog
+from unmask.seeds import step_seed
 from unmask.terminal import counting_bar
 from unmask.training import state
 from unmask.training.averaging import average_of, averaged
@@ -191,11 +191,6 @@ def fit(
             if stop:
                 raise KeyboardInterrupt
     return TrainingReport(step, seconds + meter.elapsed, meter.overall_rate, best.step, best.score)
-
-
-def step_seed(seed: int, step: int, rank: int) -> int:
-    """The seed of everything random in one step of one process."""
-    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 @dataclass(frozen=True)

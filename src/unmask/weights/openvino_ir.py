@@ -63,10 +63,6 @@ class Graph:
             raise UnmaskError(f"The network has {len(found)} layers of type {type_}; exactly one was expected.")
         return found[0]
 
-    def constants_by_name(self) -> dict[str, np.ndarray]:
-        """Every constant under its layer's name (names are unique in a valid file)."""
-        return {self.layers[id_].name: value for id_, value in self.constants.items()}
-
 
 def read_ir(xml: Path, binary: Path) -> Graph:
     """Read a network.

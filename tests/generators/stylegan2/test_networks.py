@@ -11,18 +11,16 @@ from torch import Tensor
 
 from golden_arrays import Arrays, assert_close
 from unmask.config import NoiseMode
-from unmask.generators.stylegan2.architecture import DiscriminatorArchitecture, GeneratorArchitecture
-from unmask.generators.stylegan2.discriminator import Discriminator
+from unmask.generators.stylegan2.architecture import GeneratorArchitecture
 from unmask.generators.stylegan2.filters import (
     TAPS_GAIN,
-    downsample2d,
     resample_filter,
     smooth_transposed,
     upfirdn2d,
     upsample2d,
 )
-from unmask.generators.stylegan2.layers import Convolution, activate
-from unmask.generators.stylegan2.mapping import Mapping, truncate
+from unmask.generators.stylegan2.layers import activate
+from unmask.generators.stylegan2.mapping import Mapping
 from unmask.generators.stylegan2.synthesis import Synthesis
 
 FOLDER = "stylegan2_nvlabs"
@@ -77,7 +75,6 @@ def test_resampling(ops: Arrays) -> None:
     x, f = ops.tensor("in.x"), ops.tensor("in.f1331")
     assert torch.equal(resample_filter(), f)
     assert_close(upsample2d(x, f), ops.tensor("out.upsample2d"), **EXACT, what="upsample2d")
-    assert_close(downsample2d(x, f), ops.tensor("out.downsample2d"), **EXACT, what="downsample2d")
 
 
 def test_shifts_and_sums_are_the_filter() -> None:
@@ -91,36 +88,17 @@ def test_activation(ops: Arrays) -> None:
     assert_close(activate(x), ops.tensor("out.bias_act_lrelu"), **EXACT, what="lrelu")
 
 
-def test_convolutions_that_resample(ops: Arrays) -> None:
+def test_the_convolution_that_doubles_the_size(ops: Arrays) -> None:
     x, weight = ops.tensor("in.x"), ops.tensor("in.w")
-    same = Convolution(3, 5, 3, activated=False, bias=False)
-    down = Convolution(3, 5, 3, activated=False, bias=False, down=True)
-    for layer in (same, down):
-        layer.weight.data = weight / layer.weight_gain
-    assert_close(same(x), ops.tensor("out.conv_same_flip1"), **EXACT, what="same")
-    assert_close(down(x), ops.tensor("out.conv_down2_flip1"), **EXACT, what="down")
     up = smooth_transposed(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)) * TAPS_GAIN
     assert_close(up, ops.tensor("out.conv_up2_flip0"), **EXACT, what="up")
 
 
-def test_mapping_and_truncation(mapping: Mapping, arrays: Arrays) -> None:
+def test_mapping(mapping: Mapping, arrays: Arrays) -> None:
     w = mapping(arrays.tensor("in.z"))
     ws = w[:, None].expand(-1, SETTINGS.num_ws, -1)
-    assert mapping.w_avg is not None
     assert_close(ws, arrays.tensor("out.ws"), **EXACT, what="ws")
-    truncated = truncate(ws, mapping.w_avg, 0.7)
-    assert_close(truncated, arrays.tensor("out.ws_psi0.7"), **EXACT, what="psi 0.7")
-    assert_close(truncate(ws, mapping.w_avg, 0.7, 4), arrays.tensor("out.ws_psi0.7_cutoff4"), **EXACT, what="cutoff")
-
-
-def test_mapping_moves_its_average_in_training(golden: Path) -> None:
-    arrays = Arrays(golden, "mapping_train_wavg_update", FOLDER)
-    mapping = Mapping(64, 0, 64, 2, w_avg_beta=0.995)
-    mapping.load_state_dict(arrays.below("mapping_after.") | {"w_avg": arrays.tensor("in.w_avg")})
-    mapping.train()
-    mapping(arrays.tensor("in.z"))
-    assert mapping.w_avg is not None
-    assert_close(mapping.w_avg, arrays.tensor("out.w_avg"), **EXACT, what="w_avg")
+    assert_close(mapping.w_avg.lerp(ws, 0.7), arrays.tensor("out.ws_psi0.7"), **EXACT, what="psi 0.7")
 
 
 def test_pictures_of_every_noise_mode(synthesis: Synthesis, arrays: Arrays) -> None:
@@ -175,26 +153,6 @@ def test_freezing_again_takes_the_new_weights(synthesis: Synthesis, arrays: Arra
     assert not torch.allclose(synthesis(ws), before)
 
 
-def test_discriminator(golden: Path) -> None:
-    arrays = Arrays(golden, "discriminator64_resnet", FOLDER)
-    network = Discriminator(DiscriminatorArchitecture(64, channel_base=1024, channel_max=64))
-    network.load_state_dict(arrays.below("D."))
-    check_discriminator(network, arrays)
-
-
-def check_discriminator(network: Discriminator, arrays: Arrays) -> None:
-    """Logits of batches, gradient of the picture, gradient penalty."""
-    images = arrays.tensor("in.img").requires_grad_(True)
-    logits = network(images)
-    assert_close(logits, arrays.tensor("out.logits"), **CLOSE, what="logits")
-    assert_close(network(images[:1]), arrays.tensor("out.logits_batch1"), **CLOSE, what="one")
-    assert_close(network(images[:4]), arrays.tensor("out.logits_batch4"), **CLOSE, what="four")
-    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
-    assert_close(gradient, arrays.tensor("out.grad_sum_logits_wrt_img"), **CLOSE, what="gradient")
-    penalty = gradient.square().sum((1, 2, 3))
-    assert_close(penalty, arrays.tensor("out.r1_per_sample"), rtol=1e-3, atol=1e-5, what="R1")
-
-
 @pytest.mark.parametrize("architecture", ["orig", "resnet"])
 def test_other_architectures_train(architecture: str) -> None:
     """No published numbers: names of the reference, shapes, and gradients that reach every weight."""
@@ -202,13 +160,9 @@ def test_other_architectures_train(architecture: str) -> None:
     mapping, synthesis = Mapping(8, 3, 8, 2), Synthesis(settings)
     w = mapping(torch.randn(4, 8), torch.eye(4, 3))
     images = synthesis(w[:, None].expand(-1, settings.num_ws, -1), noise_mode=NoiseMode.random)
-    other = "skip" if architecture == "orig" else "orig"
-    critic = Discriminator(DiscriminatorArchitecture(16, 3, channel_base=64, channel_max=8, architecture=other))
-    logits = critic(images, torch.eye(4, 3))
     assert images.shape == (4, 3, 16, 16)
-    assert logits.shape == (4, 1)
-    logits.square().sum().backward()
-    for network in (mapping, synthesis, critic):
+    images.square().sum().backward()
+    for network in (mapping, synthesis):
         for name, parameter in network.named_parameters():
             assert parameter.grad is not None, name
     names = {name for name, _ in synthesis.named_parameters()}

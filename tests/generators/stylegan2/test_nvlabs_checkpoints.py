@@ -37,7 +37,6 @@ from unmask.generators.stylegan2.checkpoints.nvlabs_pickle import _vocabulary
 from unmask.generators.stylegan2.checkpoints.read import read_checkpoint
 from unmask.generators.stylegan2.generator import StyleGAN2
 from unmask.generators.stylegan2.layers import FullyConnected
-from unmask.generators.stylegan2.mapping import truncate
 from unmask.tensorfiles.budget import Budget
 from unmask.tensorfiles.pickle_machine import load
 from unmask.tensorfiles.storage import StoredTensor
@@ -80,8 +79,7 @@ def test_the_references_pickle(network: GeneratorNetwork, golden: Path) -> None:
     assert_close(ws, expected.tensor(f"out.{key}.ws"), rtol=1e-5, atol=1e-6, what="ws")
     assert_close(prior.synthesize(ws), expected.tensor(f"out.{key}.img_const"), **CLOSE, what="picture")
     if network is GeneratorNetwork.g_ema:
-        assert prior.mapping.w_avg is not None
-        near = truncate(ws, prior.mapping.w_avg, 0.7)
+        near = prior.mapping.w_avg.lerp(ws, 0.7)
         assert_close(prior.synthesize(near), expected.tensor("out.G_ema.img_psi0.7_const"), **CLOSE, what="psi 0.7")
         prior.noise_mode = NoiseMode.none
         assert_close(prior.synthesize(ws), expected.tensor("out.G_ema.img_none"), **CLOSE, what="without noise")

@@ -51,29 +51,3 @@ class GeneratorArchitecture:
     def num_ws(self) -> int:
         """How many w the synthesis takes: one per convolution, and one for the last block's picture."""
         return 2 * len(block_resolutions(self.resolution))
-
-
-@dataclass(frozen=True)
-class DiscriminatorArchitecture:
-    """A discriminator; see `GeneratorArchitecture`.
-
-    Attributes:
-        architecture: resnet, skip (every block looks at the shrunk picture) or orig.
-        mbstd_group_size: pictures over which the minibatch deviation is taken; None: the whole batch.
-        mbstd_num_channels: channels that tell it; 0: none.
-    """
-
-    resolution: int
-    c_dim: int = 0
-    img_channels: int = 3
-    channel_base: int = 32768
-    channel_max: int = 512
-    architecture: str = "resnet"
-    conv_clamp: float | None = None
-    num_fp16_res: int = 0
-    mbstd_group_size: int | None = 4
-    mbstd_num_channels: int = 1
-
-    def channels(self, resolution: int) -> int:
-        """Feature channels entering the block below `resolution`."""
-        return channels_at(resolution, self.channel_base, self.channel_max)

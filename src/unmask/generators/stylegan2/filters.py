@@ -57,12 +57,6 @@ def upsample2d(x: Tensor, kernel: Tensor) -> Tensor:
     return upfirdn2d(x, kernel, up=2, padding=(left, right, top, bottom), gain=4.0)
 
 
-def downsample2d(x: Tensor, kernel: Tensor) -> Tensor:
-    """Half the size: (B,C,H,W) -> (B,C,H/2,W/2)."""
-    (left, right), (top, bottom) = (((size - 1) // 2, (size - 2) // 2) for size in reversed(kernel.shape))
-    return upfirdn2d(x, kernel, down=2, padding=(left, right, top, bottom))
-
-
 def smooth_transposed(x: Tensor) -> Tensor:
     """What follows a transposed 3×3 convolution of stride 2: pad by one, filter with `TAPS` as they are.
 

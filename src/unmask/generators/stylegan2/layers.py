@@ -17,7 +17,7 @@ from unmask.generators.stylegan2.filters import (
     TAPS_GAIN,
     resample_filter,
     smooth_transposed,
-    upfirdn2d,
+    upsample2d,
 )
 
 SLOPE = 0.2
@@ -63,52 +63,20 @@ class FullyConnected(nn.Module):
         return activate(x) if self.activated else x
 
 
-class Convolution(nn.Module):
-    """Plain k×k convolution of the discriminator and of residual branches, which may halve or double the size."""
+class Shortcut(nn.Module):
+    """Plain 1×1 convolution to twice the size, around a residual block."""
 
     resample_filter: Tensor
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        *,
-        up: bool = False,
-        down: bool = False,
-        activated: bool = True,
-        bias: bool = True,
-        clamp: float | None = None,
-    ) -> None:
-        """`up` is for 1×1 only."""
+    def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        assert not (up and kernel_size > 1)
-        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel_size, kernel_size))
-        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 1, 1))
         self.register_buffer("resample_filter", resample_filter())
-        self.weight_gain = 1 / math.sqrt(in_channels * kernel_size**2)
-        self.up, self.down, self.activated, self.clamp = up, down, activated, clamp
-        self.kernel_size = kernel_size
+        self.weight_gain = 1 / math.sqrt(in_channels)
 
-    def forward(self, x: Tensor, gain: float = 1.0) -> Tensor:
-        """(B,in,H,W) -> (B,out,h,w); the result is multiplied with `gain`."""
-        weight = (self.weight * self.weight_gain).to(x.dtype)
-        bias = None if self.bias is None else self.bias.to(x.dtype)
-        margin = self.kernel_size // 2
-        if self.down:
-            # Filter and thin out for 1×1; else filter only, and let the convolution's stride do the rest.
-            before, after = margin + 1, margin + 1
-            thin = 2 if self.kernel_size == 1 else 1
-            x = upfirdn2d(x, self.resample_filter, down=thin, padding=(before, after, before, after))
-            x = F.conv2d(x, weight, bias, stride=2 // thin)
-        else:
-            x = F.conv2d(x, weight, bias, padding=margin)
-            if self.up:
-                x = upfirdn2d(x, self.resample_filter, up=2, padding=(2, 1, 2, 1), gain=4.0)
-        if self.activated:
-            return activate(x, gain=gain, clamp=self.clamp)
-        x = x * gain if gain != 1.0 else x
-        return x if self.clamp is None else x.clamp(-self.clamp * gain, self.clamp * gain)
+    def forward(self, x: Tensor) -> Tensor:
+        """(B,in,H,W) -> (B,out,2H,2W)."""
+        return upsample2d(F.conv2d(x, (self.weight * self.weight_gain).to(x.dtype)), self.resample_filter)
 
 
 class SynthesisLayer(nn.Module):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from unmask.config import NoiseMode
 from unmask.generators.stylegan2.architecture import GeneratorArchitecture, block_resolutions
 from unmask.generators.stylegan2.filters import resample_filter, upsample2d
-from unmask.generators.stylegan2.layers import Convolution, SynthesisLayer, ToRGB
+from unmask.generators.stylegan2.layers import Shortcut, SynthesisLayer, ToRGB
 
 HALF_POWER = 0.5**0.5
 """Both branches of a residual block are scaled by it."""
@@ -42,7 +42,7 @@ class SynthesisBlock(nn.Module):
             self.torgb = ToRGB(channels, settings.img_channels, w_dim, clamp=clamp)
         self.skip = None
         if not first and settings.architecture == "resnet":
-            self.skip = Convolution(below, channels, 1, up=True, activated=False, bias=False)
+            self.skip = Shortcut(below, channels)
 
     def layers(self) -> tuple[SynthesisLayer, ...]:
         """Its convolutions in order."""
@@ -62,7 +62,7 @@ class SynthesisBlock(nn.Module):
             x = self.const.to(dtype).expand(len(ws), -1, -1, -1).contiguous(memory_format=torch.channels_last)
             x = self.conv1(x, ws[:, 0], noise[0])
         elif self.skip is not None:
-            shortcut = self.skip(x, gain=HALF_POWER)
+            shortcut = self.skip(x) * HALF_POWER
             x = self.conv0(x, ws[:, 0], noise[0])
             x = shortcut + self.conv1(x, ws[:, 1], noise[1], gain=HALF_POWER)
         else:

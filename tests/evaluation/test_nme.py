@@ -58,5 +58,5 @@ def test_reasons(face: np.ndarray, lower_half: torch.Tensor) -> None:
 
 
 def test_landmarks_outside_the_picture_are_outside_the_hole(face: np.ndarray) -> None:
-    away = face + [0, 2 * SIZE]
+    away = face + np.array([0, 2 * SIZE])
     assert hole_nme(away[None], away[None], torch.ones(1, 1, SIZE, SIZE)).reasons == (NOTHING_INSIDE,)

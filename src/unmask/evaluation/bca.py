@@ -40,7 +40,7 @@ def bca_intervals(
     numbers = values.astype(np.float64)
     there = ~np.isnan(numbers)
     k = numbers.shape[1]
-    result = Intervals(*(np.full(k, np.nan) for _ in range(3)), there.sum(0))
+    result = Intervals(np.full(k, np.nan), np.full(k, np.nan), np.full(k, np.nan), there.sum(0))
     patterns, group = np.unique(there, axis=1, return_inverse=True)
     for index, rows in enumerate(patterns.T):
         columns = np.flatnonzero(group.ravel() == index)

@@ -37,7 +37,8 @@ def hole_nme(generated: np.ndarray, clean: np.ndarray, holes: Tensor) -> Landmar
     """
     assert generated.shape == clean.shape and clean.shape[1:] == (106, 2), f"{generated.shape}, {clean.shape}"
     assert len(clean) == len(holes), f"{len(clean)} faces and {len(holes)} holes"
-    values, reasons = np.full(len(clean), np.nan), []
+    values = np.full(len(clean), np.nan)
+    reasons: list[str | None] = []
     for index, (ours, theirs, hole) in enumerate(zip(generated, clean, holes, strict=True)):
         if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
             reasons.append(NO_FACE)

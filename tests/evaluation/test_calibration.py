@@ -12,8 +12,6 @@ from unmask.evaluation.calibration import calibration, covered, covered_in_hole,
 from unmask.evaluation.calibration_picture import draw_calibration
 from unmask.faceanalysis import Mouth
 
-RNG = np.random.default_rng(0)
-
 
 def test_nominal_shares() -> None:
     assert nominal_shares(2) == pytest.approx([1 / 3])
@@ -37,19 +35,21 @@ def test_ties_are_broken_at_random() -> None:
 
 @pytest.mark.parametrize("levels", [None, 3])
 def test_exchangeable_answers_are_calibrated_with_ties_or_without(levels: int | None) -> None:
+    rng = np.random.default_rng(0)
     shape = (6, 20000)
-    draws = RNG.normal(size=shape) if levels is None else RNG.integers(levels, size=shape)
+    draws = rng.normal(size=shape) if levels is None else rng.integers(levels, size=shape)
     # four standard errors of a share
     assert covered(draws[0], draws[1:]).mean(1) == pytest.approx(nominal_shares(5), abs=4 * 0.5 / 20000**0.5)
 
 
 def test_a_shared_part_of_person_does_not_matter_but_too_little_spread_does() -> None:
+    rng = np.random.default_rng(0)
     people, k = 400, 7
-    person = RNG.normal(size=people) * 3
-    truth = person + RNG.normal(size=people)
-    honest = calibration(covered(truth, person + RNG.normal(size=(k, people))).T, k)
+    person = rng.normal(size=people) * 3
+    truth = person + rng.normal(size=people)
+    honest = calibration(covered(truth, person + rng.normal(size=(k, people))).T, k)
     assert (honest.low <= honest.nominal + 0.03).all() and (honest.nominal - 0.03 <= honest.high).all()
-    overconfident = calibration(covered(truth, person + 0.3 * RNG.normal(size=(k, people))).T, k)
+    overconfident = calibration(covered(truth, person + 0.3 * rng.normal(size=(k, people))).T, k)
     assert (overconfident.high < overconfident.nominal).all()
     assert (honest.answers, honest.people) == (7, 400)
 
@@ -81,7 +81,8 @@ def test_people_without_a_value_are_left_out() -> None:
 
 
 def test_the_picture_is_written(tmp_path: Path) -> None:
-    table = calibration(RNG.uniform(size=(10, 3)), 7)
+    rng = np.random.default_rng(0)
+    table = calibration(rng.uniform(size=(10, 3)), 7)
     path = tmp_path / "calibration.png"
     draw_calibration({"smile": table, "pixels": table}, path)
     assert path.stat().st_size > 10_000

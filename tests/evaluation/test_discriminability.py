@@ -7,27 +7,28 @@ import pytest
 
 from unmask.evaluation.discriminability import discriminability
 
-RNG = np.random.default_rng(0)
-
 
 def test_sets_far_apart_are_told_apart_and_one_set_is_not() -> None:
-    real = RNG.normal(size=(300, 4))
+    rng = np.random.default_rng(0)
+    real = rng.normal(size=(300, 4))
     apart = discriminability(real + np.array([9, 0, 0, 0]), real)
     assert (apart.p_ids, apart.u_ids, apart.warning) == (0.0, 0.0, None)
-    alike = discriminability(RNG.normal(size=(300, 4)), real)
+    alike = discriminability(rng.normal(size=(300, 4)), real)
     assert alike.p_ids == pytest.approx(0.5, abs=0.1)
     assert alike.u_ids == pytest.approx(0.5, abs=0.1)
 
 
 def test_a_shift_of_every_pair_shows_in_pairs_but_not_in_the_whole() -> None:
-    real = RNG.normal(size=(400, 2)) * [10, 1]
+    rng = np.random.default_rng(0)
+    real = rng.normal(size=(400, 2)) * [10, 1]
     found = discriminability(real + np.array([0.5, 0.0]), real)
     assert found.p_ids == 0.0
     assert found.u_ids > 0.4
 
 
 def test_in_one_dimension_the_plane_is_the_middle() -> None:
-    real, generated = RNG.normal(0, 1, size=(2000, 1)), RNG.normal(2, 1, size=(2000, 1))
+    rng = np.random.default_rng(0)
+    real, generated = rng.normal(0, 1, size=(2000, 1)), rng.normal(2, 1, size=(2000, 1))
     found = discriminability(generated, real)
     # Φ(-1) are on the wrong side of the middle; a generated one is below its own real one with Φ(-√2)
     assert found.u_ids == pytest.approx(0.1587, abs=0.02)
@@ -35,16 +36,18 @@ def test_in_one_dimension_the_plane_is_the_middle() -> None:
 
 
 def test_with_few_pictures_anything_is_told_apart_and_it_says_so() -> None:
-    real, generated = RNG.normal(size=(2, 30, 100)) * 10
+    rng = np.random.default_rng(0)
+    real, generated = rng.normal(size=(2, 30, 100)) * 10
     found = discriminability(generated, real)
     assert found.u_ids == 0.0
     assert found.warning is not None and "30 pairs are too few for 100 features" in found.warning
 
 
 def test_a_classifier_that_did_not_end_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
     from sklearn.svm import LinearSVC
 
     monkeypatch.setattr(LinearSVC.__init__, "__kwdefaults__", {**LinearSVC.__init__.__kwdefaults__, "max_iter": 1})
-    real, generated = RNG.normal(size=(2, 300, 20)) * np.geomspace(1e-2, 1e2, 20)
+    real, generated = rng.normal(size=(2, 300, 20)) * np.geomspace(1e-2, 1e2, 20)
     warning = discriminability(generated, real).warning
     assert warning is not None and "1 iterations" in warning

@@ -39,14 +39,17 @@ def test_it_is_what_a_double_loop_gives() -> None:
 
 @pytest.mark.usefixtures("blocks")
 def test_replicates_are_what_drawn_people_give() -> None:
-    counts = RNG.multinomial(9, np.full(9, 1 / 9), size=5).astype(np.uint16)
+    rng = np.random.default_rng(0)
+    counts = rng.multinomial(9, np.full(9, 1 / 9), size=5).astype(np.uint16)
     expected = [pairs(row, X[:9], Y) for row in counts]
     assert module._weighted(X[:9], Y, counts) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_torch_fidelity_agrees() -> None:
+    rng = np.random.default_rng(0)
     reference = pytest.importorskip("torch_fidelity.metric_kid")
-    x, y = RNG.normal(size=(2, 40, 16))
+    x, y = rng.normal(size=(2, 40, 16))
     assert kid(x, y) == pytest.approx(float(reference.kernel_mmd(x, y)))
     whole = subset_kid(x, y, subsets=3, size=1000)
     assert whole.size == 40
@@ -74,13 +77,15 @@ def test_it_estimates_the_closed_form_without_bias() -> None:
 
 def test_with_pairs_the_papers_estimate_is_too_low() -> None:
     """A picture that is its own original: no distance, but the cross terms hold every k(x_i, x_i)."""
-    x = RNG.normal(size=(30, 8))
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(30, 8))
     assert paired_kid(x, x) == pytest.approx(0, abs=1e-9)
     assert kid(x, x) < -0.05
 
 
 def test_subsets_scatter_about_the_whole() -> None:
-    x, y = RNG.normal(size=(200, 8)), RNG.normal(0.5, 1, size=(200, 8))
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(200, 8)), rng.normal(0.5, 1, size=(200, 8))
     found = subset_kid(x, y, subsets=200, size=50)
     assert found.mean == pytest.approx(kid(x, y), abs=4 * found.std / 200**0.5)
     assert found == subset_kid(x, y, subsets=200, size=50)
@@ -88,22 +93,23 @@ def test_subsets_scatter_about_the_whole() -> None:
 
 def test_replicates_are_centred_on_the_estimate() -> None:
     """With duplicates' pairs left in, their mean would be off by far more than this."""
-    x = RNG.normal(size=(25, 6))
-    y = x + RNG.normal(0.3, 0.5, size=(25, 6))
-    counts = RNG.multinomial(25, np.full(25, 1 / 25), size=4000).astype(np.uint16)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(25, 6))
+    y = x + rng.normal(0.3, 0.5, size=(25, 6))
+    counts = rng.multinomial(25, np.full(25, 1 / 25), size=4000).astype(np.uint16)
     replicates = module._weighted(x, y, counts)
     assert replicates.mean() == pytest.approx(paired_kid(x, y), abs=4 * replicates.std() / 4000**0.5)
 
 
-@pytest.mark.parametrize(("shift", "covers"), [(0.6, (0.84, 0.99)), (0.0, (0.96, 1.0))])
+@pytest.mark.parametrize(("shift", "covers"), [(0.6, (0.87, 0.99)), (0.0, (0.96, 1.0))])
 def test_the_interval_covers_the_truth(shift: float, covers: tuple[float, float]) -> None:
-    """And where there is no difference, more often than it says, as its docstring has it."""
+    """Of two different sets nearly as often as it says; where there is no difference, more often."""
     moments = (1.0, shift, 1 + shift**2, 3 * shift + shift**3)
     truth = 1 + 3 + sum(b * p * p for b, p in zip((1, 3, 3, 1), moments, strict=True)) - 2 * (1 + 3 * moments[2])
     rng = np.random.default_rng(2)
     covered = 0
     for seed in range(200):
-        x, y = rng.normal(size=(40, 1)), rng.normal(shift, 1, size=(40, 1))
+        x, y = rng.normal(size=(100, 1)), rng.normal(shift, 1, size=(100, 1))
         found = paired_kid_interval(x, y, samples=300, seed=seed)
         covered += found.low <= truth <= found.high
     assert covers[0] <= covered / 200 <= covers[1]

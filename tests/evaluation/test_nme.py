@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from aligned_face import aligned_points
 from unmask.evaluation.nme import NO_FACE, NOTHING_INSIDE, OUTER_CORNERS_106, hole_nme
-from unmask.faceanalysis import MOUTH_106
+from unmask.faceanalysis import MOUTH_106, landmarks106, main_face
+from unmask.faceanalysis.expression import EYES_106
+from unmask.images import load_image
 
 SIZE = 100
+SAMPLE = Path(__file__).parents[2] / "data" / "sample" / "ffhq" / "00000" / "synthetic-00000.jpg"
 
 
 @pytest.fixture
@@ -60,3 +65,14 @@ def test_reasons(face: np.ndarray, lower_half: torch.Tensor) -> None:
 def test_landmarks_outside_the_picture_are_outside_the_hole(face: np.ndarray) -> None:
     away = face + np.array([0, 2 * SIZE])
     assert hole_nme(away[None], away[None], torch.ones(1, 1, SIZE, SIZE)).reasons == (NOTHING_INSIDE,)
+
+
+@pytest.mark.weights
+def test_the_outer_corners_are_the_eyes_ends_furthest_apart() -> None:
+    picture = load_image(SAMPLE)
+    (face,) = main_face(picture)
+    assert face is not None
+    across = landmarks106(picture, face).points[:, 0]
+    (outer_left, inner_left), (inner_right, outer_right) = EYES_106
+    assert (outer_left, outer_right) == OUTER_CORNERS_106
+    assert across[outer_left] < across[inner_left] < across[inner_right] < across[outer_right]

@@ -36,6 +36,7 @@ class Options:
     out: Path
     attributes: Path | None
     sets: bool
+    inception: Path | None
     freeze: Path | None
 
 
@@ -66,7 +67,7 @@ def run_benchmark(benchmark: Benchmark, options: Options) -> str:
     runs = [read_run(folder) for folder in find_runs(options.runs)]
     for run in runs:
         refuse_others(benchmark, run)
-    sets = measured_sets(benchmark, runs) if options.sets else {}
+    sets = measured_sets(benchmark, runs, options.inception) if options.sets else {}
     lines = rank_runs(benchmark, runs, label_runs(runs).names, sets)
     parts = by_hole(runs[0].folder, benchmark.ids)
     if options.attributes is not None:
@@ -80,7 +81,9 @@ def run_benchmark(benchmark: Benchmark, options: Options) -> str:
     return text
 
 
-def measured_sets(benchmark: Benchmark, runs: Sequence[FinishedRun]) -> dict[Path, tuple[SetMetric, ...]]:
+def measured_sets(
+    benchmark: Benchmark, runs: Sequence[FinishedRun], inception: Path | None
+) -> dict[Path, tuple[SetMetric, ...]]:
     """What is measured on all pictures together, by run directory.
 
     Raises:
@@ -94,7 +97,7 @@ def measured_sets(benchmark: Benchmark, runs: Sequence[FinishedRun]) -> dict[Pat
         return found
 
     folders = [run.folder for run in runs]
-    gathered = gather_features(folders, originals(dataset, benchmark.ids), hidden)
+    gathered = gather_features(folders, originals(dataset, benchmark.ids), hidden, inception_weights=inception)
     return {folder: measure_set(gathered.runs[folder], gathered.clean) for folder in folders}
 
 
@@ -131,15 +134,18 @@ def parse(arguments: Sequence[str] | None) -> Options:
     )
     parser.add_argument("--attributes", type=Path, metavar="CSV", help="also by what is known of the people")
     parser.add_argument("--no-sets", action="store_true", help="leave out KID, P-IDS, U-IDS and rank-1")
+    parser.add_argument("--inception", type=Path, metavar="FILE", help="torch-fidelity's weights of Inception, for FID")
     parser.add_argument("--freeze", type=Path, metavar="RUN_DIR", help="write NAME.yaml and NAME.csv from this run")
     read = parser.parse_args(arguments)
     if read.list:
-        return Options(None, (), read.out, None, False, None)
+        return Options(None, (), read.out, None, False, None, None)
     if read.name is None:
         parser.error("which benchmark? --list names them")
     if read.freeze is None and not read.runs:
         parser.error(f"{read.name}: which runs?")
-    return Options(read.name, tuple(read.runs), read.out, read.attributes, not read.no_sets, read.freeze)
+    return Options(
+        read.name, tuple(read.runs), read.out, read.attributes, not read.no_sets, read.inception, read.freeze
+    )
 
 
 if __name__ == "__main__":

@@ -89,7 +89,9 @@ def paired_kid_interval(
     so the replicates' mean is the estimate itself, and nothing has to be moved back.
 
     Where both sets come from one distribution the statistic is degenerate and the bootstrap too wide, rather than too
-    narrow (Arcones & Giné 1992): a low limit above 0 can be trusted.
+    narrow (Arcones & Giné 1992): a low limit above 0 can be trusted. Where they differ and people are few, the limits
+    are too narrow, for the kernel's cube has a heavy tail: of N(0, 1) and N(.6, 1) in one dimension, 95 % limits held
+    the truth in 84, 93 and 93 of 100 experiments with 40, 100 and 300 people.
 
     Time grows as n² (d + samples), memory as n · samples (2 bytes each).
     """

@@ -1,8 +1,8 @@
-"""What is measured on all pictures of a run together: KID, P-IDS, U-IDS, rank-1.
+"""What is measured on all pictures of a run together: KID, P-IDS, U-IDS, rank-1, FID.
 
 Features are of the hole's crop, which is what a method made; the rest of a composite is the input, and would only
-dilute the distance. They are named by their network: numbers of other networks, Inception's among them, are not
-comparable.
+dilute the distance. Metrics are named by the network of their features: numbers on others, Inception's among them, are
+not comparable.
 """
 
 from __future__ import annotations
@@ -12,29 +12,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from unmask import faceanalysis
 from unmask.evaluation.discriminability import discriminability
+from unmask.evaluation.features import EXTRACTORS, Views, usable
+from unmask.evaluation.fid import NO_WEIGHTS, fid_of_features, inception, inception_features
 from unmask.evaluation.kid import paired_kid_interval
 from unmask.evaluation.metrics import scored_hole
 from unmask.evaluation.rank import rank1
 from unmask.evaluation.truth import Truth
 from unmask.faces import Original
-from unmask.images import load_image, resize
-from unmask.networks.vgg import VGG16Features
+from unmask.images import load_image
 from unmask.results.bootstrap import mean_interval
 from unmask.results.layout import composite_path
 from unmask.results.pictures import Hidden
 
-Row = tuple[np.ndarray, np.ndarray]
-CROP_SIZE = 128
-"""Side to which the hole's crop is scaled, in pixels."""
-VGG_LAYER = "relu5_3"
-MARGIN = 0.125
-"""What a crop shows around the hole's box on each side, as a share of its longer side."""
-NO_FID = "FID is defined by the Inception network, whose weights were not given (--inception FILE)"
+INCEPTION = "inception"
+TOO_FEW = "fewer than two pictures have such features"
+Features = Mapping[str, np.ndarray]
+"""Name of a network -> (n,d), a row for each picture, NaN where it has no such features."""
 
 
 @dataclass(frozen=True)
@@ -57,68 +53,6 @@ class SetMetric:
 
 
 @dataclass(frozen=True)
-class Features:
-    """Of n pictures, a row each: (n,512) of the VGG-16 crop, (n,512) of ArcFace; NaN where there is no face."""
-
-    vgg16: np.ndarray
-    arcface: np.ndarray
-
-
-def features_of(image: Tensor, truth: Truth, hidden: Hidden, network: VGG16Features) -> Row:
-    """A row of each of `Features`: of `image` (3,H,W) in [-1,1], cropped at the hole and aligned by the clean face."""
-    crop = hole_crop(image, scored_hole(hidden.occlusion))
-    with torch.no_grad():
-        (activations,) = network(crop[None])
-    face = truth.face
-    identity = np.full(512, np.nan) if face is None else faceanalysis.embed(image, face.points)[0]
-    return activations.mean((2, 3))[0].numpy(), identity
-
-
-def hole_crop(image: Tensor, hole: Tensor) -> Tensor:
-    """The square around the hole, as large as its box and a margin, (3,H,W) -> (3,CROP_SIZE,CROP_SIZE); the whole
-    picture where there is no hole. It may not leave the picture, and is moved into it."""
-    height, width = image.shape[1:]
-    rows, columns = (hole[0].any(axis).nonzero().flatten() for axis in (1, 0))
-    if len(rows) == 0:
-        return resize(image[None], CROP_SIZE)[0]
-    (top, bottom), (left, right) = ((int(one.min()), int(one.max()) + 1) for one in (rows, columns))
-    side = min(round(max(bottom - top, right - left) * (1 + 2 * MARGIN)), height, width)
-    y = min(max(0, (top + bottom - side) // 2), height - side)
-    x = min(max(0, (left + right - side) // 2), width - side)
-    return resize(image[None, :, y : y + side, x : x + side], CROP_SIZE)[0]
-
-
-def measure_set(ours: Features, clean: Features, *, seed: int = 0) -> tuple[SetMetric, ...]:
-    """KID, P-IDS and U-IDS on the VGG-16 crops, KID and rank-1 on ArcFace, and FID's place.
-
-    Rows of both belong to the same people, in the same order.
-    """
-    faces = np.isfinite(ours.arcface).all(1) & np.isfinite(clean.arcface).all(1)
-    found = [_kid("vgg16", ours.vgg16, clean.vgg16, seed)]
-    if len(ours.vgg16) > 1:
-        ids = discriminability(ours.vgg16, clean.vgg16)
-        found += [
-            SetMetric("set/p_ids/vgg16", True, ids.p_ids, reason=ids.warning),
-            SetMetric("set/u_ids/vgg16", True, ids.u_ids, reason=ids.warning),
-        ]
-    found.append(_kid("arcface", ours.arcface[faces], clean.arcface[faces], seed))
-    hits = rank1(ours.arcface, clean.arcface)
-    known = hits[np.isfinite(hits)]
-    if len(known):
-        interval = mean_interval(known.tolist(), seed=seed)
-        found.append(SetMetric("set/rank1/arcface", True, interval.mean, (interval.low, interval.high)))
-    found.append(SetMetric("set/fid/inception", False, None, reason=NO_FID))
-    return tuple(found)
-
-
-def _kid(name: str, ours: np.ndarray, clean: np.ndarray, seed: int) -> SetMetric:
-    if len(ours) < 2:
-        return SetMetric(f"set/kid/{name}", False, None, reason="fewer than two pictures")
-    kid = paired_kid_interval(ours, clean, seed=seed)
-    return SetMetric(f"set/kid/{name}", False, kid.value, (kid.low, kid.high))
-
-
-@dataclass(frozen=True)
 class Gathered:
     """Features of the clean pictures, and of the composites in each run directory, rows in the order of the ids."""
 
@@ -127,25 +61,73 @@ class Gathered:
 
 
 def gather_features(
-    folders: Sequence[Path], originals: Iterable[Original], hidden: Callable[[str], Hidden]
+    folders: Sequence[Path],
+    originals: Iterable[Original],
+    hidden: Callable[[str], Hidden],
+    *,
+    inception_weights: Path | None = None,
 ) -> Gathered:
-    """Of all pictures of `originals`, which have clean ones and are in every folder; each is decoded once.
+    """Of all pictures of `originals`, which have clean ones and are in every folder.
+
+    One picture is in memory at a time, and each is decoded once.
 
     Args:
         hidden: where a picture's face mask is, by id.
+        inception_weights: torch-fidelity's file, for FID; None: no FID.
+    Raises:
+        UnmaskError: weights cannot be had, or `inception_weights` is another file.
     """
-    network = VGG16Features.pretrained((VGG_LAYER,))
-    clean: list[Row] = []
-    runs: dict[Path, list[Row]] = {folder: [] for folder in folders}
+    network = None if inception_weights is None else inception(inception_weights)
+
+    def of_one(picture: Tensor, views: Views) -> dict[str, np.ndarray]:
+        found = {name: extract(views) for name, extract in EXTRACTORS.items()}
+        return found if network is None else found | {INCEPTION: inception_features(network, picture[None])}
+
+    rows: dict[Path | None, list[dict[str, np.ndarray]]] = {one: [] for one in (None, *folders)}
     for original in originals:
-        truth, where = Truth(original), hidden(original.id)
+        truth = Truth(original)
         assert truth.clean is not None, "there are clean pictures"
-        clean.append(features_of(truth.clean, truth, where, network))
-        for folder, rows in runs.items():
-            image = load_image(composite_path(folder, original.id))
-            rows.append(features_of(image, truth, where, network))
-    return Gathered(_stacked(clean), {folder: _stacked(rows) for folder, rows in runs.items()})
+        hole = scored_hole(hidden(original.id).occlusion)[None]
+        points = np.full((1, 5, 2), np.nan) if truth.face is None else truth.face.points[None]
+        for folder, found in rows.items():
+            picture = truth.clean if folder is None else load_image(composite_path(folder, original.id))
+            found.append(of_one(picture, Views(picture[None], hole, points)))
+    stacked = {
+        folder: {name: np.concatenate([row[name] for row in found]) for name in found[0]}
+        for folder, found in rows.items()
+    }
+    return Gathered(stacked[None], {folder: stacked[folder] for folder in folders})
 
 
-def _stacked(rows: Sequence[Row]) -> Features:
-    return Features(np.stack([one for one, _ in rows]), np.stack([other for _, other in rows]))
+def measure_set(ours: Features, clean: Features, *, seed: int = 0) -> tuple[SetMetric, ...]:
+    """KID, P-IDS and U-IDS on the VGG-16 crops, KID and rank-1 on ArcFace, FID where there are Inception's features.
+
+    Rows of both belong to the same people, in the same order.
+    """
+    there = {name: usable(ours[name], clean[name]) for name in ours}
+    found = [_kid(name, ours[name][there[name]], clean[name][there[name]], seed) for name in EXTRACTORS]
+    crops, clean_crops = ours["vgg16"][there["vgg16"]], clean["vgg16"][there["vgg16"]]
+    if len(crops):
+        ids = discriminability(crops, clean_crops)
+        found += [
+            SetMetric("set/p_ids/vgg16", True, ids.p_ids, reason=ids.warning),
+            SetMetric("set/u_ids/vgg16", True, ids.u_ids, reason=ids.warning),
+        ]
+    hits = rank1(ours["arcface"], clean["arcface"])
+    known = hits[np.isfinite(hits)]
+    if len(known):
+        interval = mean_interval(known.tolist(), seed=seed)
+        found.append(SetMetric("set/rank1/arcface", True, interval.mean, (interval.low, interval.high)))
+    if INCEPTION in ours:
+        fid = fid_of_features(ours[INCEPTION], clean[INCEPTION])
+        found.append(SetMetric("set/fid/inception", False, fid.value, reason=fid.reason or fid.warning))
+    else:
+        found.append(SetMetric("set/fid/inception", False, None, reason=f"{NO_WEIGHTS} with --inception"))
+    return tuple(found)
+
+
+def _kid(name: str, ours: np.ndarray, clean: np.ndarray, seed: int) -> SetMetric:
+    if len(ours) < 2:
+        return SetMetric(f"set/kid/{name}", False, None, reason=TOO_FEW)
+    kid = paired_kid_interval(ours, clean, seed=seed)
+    return SetMetric(f"set/kid/{name}", False, kid.value, (kid.low, kid.high))

@@ -1,8 +1,9 @@
 """Finding, measuring and recognising faces with small ONNX networks (weights for non-commercial research).
 
-The three networks come from insightface's model zoo: SCRFD-500M with five points (Guo et al. 2021,
+The first three networks come from insightface's model zoo: SCRFD-500M with five points (Guo et al. 2021,
 arXiv:2105.04714), 2d106det (106 landmarks) and ArcFace on MobileFaceNet trained on WebFace600K (Deng et al.
-2019, arXiv:1801.07698). All three work on faces that wear a mask.
+2019, arXiv:1801.07698). All three work on faces that wear a mask. SFace, a second measure of identity, comes from
+OpenCV's (Apache-2.0).
 """
 
 from unmask.faceanalysis.detector import Detection, detect, detect_pixels, main_face, suppress

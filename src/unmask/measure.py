@@ -24,10 +24,11 @@ from unmask.building import pick_device
 from unmask.claim import claimed
 from unmask.data import dataset_of, originals
 from unmask.errors import UnmaskError
+from unmask.evaluation.answers import calibrate
 from unmask.evaluation.measure import Measured, measure_pictures, wanting
 from unmask.evaluation.metrics import FaceMetrics
 from unmask.making.outputs import RunOutputs
-from unmask.results.pictures import Hidden
+from unmask.results.pictures import Hidden, read_hidden
 from unmask.results.read import FinishedRun, find_runs, read_run
 from unmask.results.summary import EvaluationResult, summarise
 from unmask.results.table import terminal_table
@@ -44,6 +45,7 @@ class Options:
     again: bool
     faces: FaceMetrics
     root: Path | None
+    calibration: bool
     progress: bool
 
 
@@ -76,6 +78,9 @@ def measure_runs(options: Options) -> list[EvaluationResult]:
             held.enter_context(claimed(run.folder.absolute(), wait=False))
         for group in of_one_data_set(runs):
             measure_group(group, options, device=device, workers=workers)
+        if options.calibration:
+            for run in runs:
+                calibrate_run(run, options.root)
         return [summarised(run) for run in runs]
 
 
@@ -123,6 +128,25 @@ def measure_group(runs: Sequence[FinishedRun], options: Options, *, device: torc
             show(done, record.id)
 
 
+def calibrate_run(run: FinishedRun, root: Path | None) -> None:
+    """Write calibration.json and calibration.png of a run of several answers.
+
+    Raises:
+        UnmaskError: it has one answer to each picture, its data have no clean ones, or it kept no occlusions.
+    """
+    dataset = dataset_of(run, run.ids, root)
+
+    def hidden(id: str) -> Hidden:
+        found = read_hidden(run.folder, id)
+        if found is None:
+            raise UnmaskError(f"{run.folder}: occlusion/{id}.png is missing; a run of an older version.")
+        return found
+
+    if any(pair.clean is None for pair in dataset.pairs):
+        raise UnmaskError(f"{run.folder}: without clean pictures nobody knows whether the truth is among the answers.")
+    calibrate(run.folder, originals(dataset, run.ids), hidden)
+
+
 def faces_of(run: FinishedRun, asked: FaceMetrics) -> FaceMetrics:
     """The metrics of the face that the run's configuration or the command line wants."""
     config = run.config.get("evaluation") or {}
@@ -163,12 +187,24 @@ def parse(arguments: Sequence[str] | None) -> Options:
     parser.add_argument("--identity", action="store_true", help="also where the run had evaluation.identity=false")
     parser.add_argument("--expression", action="store_true", help="also where it had evaluation.expression=false")
     parser.add_argument("--root", type=Path, metavar="DIR", help="where the data are now, if they have moved")
+    parser.add_argument(
+        "--calibration", action="store_true", help="of runs of several answers: is the truth among them often enough?"
+    )
     parser.add_argument("--no-progress", action="store_true", help="no progress bar")
     read = parser.parse_args(arguments)
     if read.workers is not None and read.workers < 1:
         parser.error("--workers: at least 1")
     faces = FaceMetrics(read.identity, read.expression)
-    return Options(tuple(read.runs), read.device, read.workers, read.again, faces, read.root, not read.no_progress)
+    return Options(
+        tuple(read.runs),
+        read.device,
+        read.workers,
+        read.again,
+        faces,
+        read.root,
+        read.calibration,
+        not read.no_progress,
+    )
 
 
 if __name__ == "__main__":

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+import torch
 
 from conftest import Cli, write_pair_tree
 from unmask.benchmark.__main__ import main
-from unmask.benchmark.frozen import hole_digest, known, load
+from unmask.benchmark.frozen import freeze, hole_digest, known, load, refuse_others
 from unmask.benchmark.ranks import holm, places
 from unmask.config import DataConfig, OcclusionConfig, OcclusionSource, Split
 from unmask.config_dir import sample_root
 from unmask.data import load_dataset
+from unmask.errors import UnmaskError
 from unmask.evaluation.sets import measure_set
 from unmask.results.catalogue import ALL_NAMES, Measurement
-from unmask.results.pictures import Hidden
-from unmask.results.records import PictureRecord
+from unmask.results.pictures import Hidden, write_hidden
+from unmask.results.read import read_run
+from unmask.results.records import PictureRecord, read_records, write_records
 
 QUICK = (
     "data.root=pairs", "data.resolution=64", "evaluation.identity=false", "evaluation.expression=false",
@@ -73,37 +76,63 @@ def test_from_a_folder_of_pictures_to_the_leaderboard(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_pair_tree(tmp_path / "pairs", 6, size=64)
-    for method in ("copy", "inpaint"):
-        assert unmask_cli(f"method={method}", *QUICK, f"hydra.run.dir={method}").code == 0
+    assert unmask_cli("method=inpaint", *QUICK, "hydra.run.dir=inpaint").code == 0
     shutil.copytree(tmp_path / "inpaint" / "composite", tmp_path / "theirs")
     assert unmask_cli("method=pictures", "method.root=theirs", *QUICK, "hydra.run.dir=foreign").code == 0
 
-    assert main(["mine", "--freeze", "copy"]) == 0
+    assert main(["mine", "--freeze", "inpaint"]) == 0
     capfd.readouterr()
-    assert main(["mine.yaml", "copy", "inpaint", "foreign", "--out", "board"]) == 0
+    assert main(["mine.yaml", "inpaint", "foreign", "--out", "board"]) == 0
     told = capfd.readouterr().out
     assert told == (tmp_path / "board" / "leaderboard.md").read_text()
     with (tmp_path / "board" / "leaderboard.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    lpips = {row["run"]: row for row in rows if row["metric"] == "hole/lpips"}
-    inpainted = next(row for name, row in lpips.items() if name.startswith("inpaint"))
-    foreign = next(row for name, row in lpips.items() if name.startswith("pictures"))
-    assert (inpainted["rank"], inpainted["mean"]) == (foreign["rank"], foreign["mean"])
+        rows = [row for row in csv.DictReader(file) if row["metric"] == "hole/lpips"]
+    assert len(rows) == 2
+    assert rows[0]["mean"] == rows[1]["mean"] and {row["rank"] for row in rows} == {"1"}
     assert "set/kid/vgg16" in told and "Inception" in told
 
-    picture = tmp_path / "pairs" / "ffhq" / "00000" / "00003.png"
-    Image.open(picture).rotate(90).save(picture)
-    assert unmask_cli("method=copy", *QUICK, "hydra.run.dir=other").code == 0
-    assert unmask_cli("method=copy", *QUICK, "data.limit=4", "hydra.run.dir=fewer").code == 0
-    assert unmask_cli("method=copy", *QUICK, "occlusion.source=difference", "occlusion.prefer_painted=false",
-                      "hydra.run.dir=holes").code == 0  # fmt: skip
-    capfd.readouterr()
-    for run, why in (("other", "made from other files: 00003"), ("fewer", "2 of 6 pictures are missing")):
-        assert main(["mine.yaml", run, "--out", "none"]) == 2
-        assert why in capfd.readouterr().err
-    assert main(["nobody", "copy"]) == 2
-    assert "no benchmark nobody; there are" in capfd.readouterr().err
-    assert not (tmp_path / "none").exists()
+
+def spoil_input(run: Path) -> str:
+    table = run / "metrics.csv"
+    (input,) = (record.input for record in read_records(table) if record.id == "00003")
+    table.write_text(table.read_text().replace(input, "0123456789ab"))
+    return "made from other files: 00003"
+
+
+def spoil_list(run: Path) -> str:
+    write_records(run / "metrics.csv", read_records(run / "metrics.csv")[:4])
+    summary = json.loads((run / "metrics.json").read_text())
+    (run / "metrics.json").write_text(json.dumps(summary | {"n": 4}))
+    return "2 of 6 pictures are missing (00004, 00005"
+
+
+def spoil_hole(run: Path) -> str:
+    write_hidden(run, "00002", Hidden(torch.ones(1, 64, 64), torch.ones(1, 64, 64)))
+    return "other holes than the benchmark's: 00002"
+
+
+def spoil_end(run: Path) -> str:
+    summary = json.loads((run / "metrics.json").read_text())
+    (run / "metrics.json").write_text(json.dumps(summary | {"status": "incomplete"}))
+    return "not finished"
+
+
+@pytest.mark.weights
+def test_what_is_not_over_the_list_is_refused(unmask_cli: Cli, tmp_path: Path) -> None:
+    write_pair_tree(tmp_path / "pairs", 6, size=64)
+    assert unmask_cli("method=copy", *QUICK, "hydra.run.dir=copy").code == 0
+    rules = {"version": 1, "about": "", "masks": "", "data": "", "resolution": 64, "metrics": ["hole/lpips"]}
+    freeze(read_run(tmp_path / "copy"), tmp_path / "mine.yaml", rules)
+    benchmark = load(str(tmp_path / "mine.yaml"))
+    refuse_others(benchmark, read_run(tmp_path / "copy"))
+    for spoil in (spoil_input, spoil_list, spoil_hole, spoil_end):
+        run = shutil.copytree(tmp_path / "copy", tmp_path / spoil.__name__)
+        with pytest.raises(UnmaskError) as refused:
+            told = spoil(run)
+            refuse_others(benchmark, read_run(run))
+        assert told in str(refused.value)
+    with pytest.raises(UnmaskError, match="no benchmark nobody; there are ffhq_cmfd_120, sample"):
+        load("nobody")
 
 
 def test_sets_that_are_the_same_have_no_distance() -> None:

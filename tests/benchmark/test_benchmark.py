@@ -127,8 +127,8 @@ def test_what_is_not_over_the_list_is_refused(unmask_cli: Cli, tmp_path: Path) -
     refuse_others(benchmark, read_run(tmp_path / "copy"))
     for spoil in (spoil_input, spoil_list, spoil_hole, spoil_end):
         run = shutil.copytree(tmp_path / "copy", tmp_path / spoil.__name__)
+        told = spoil(run)
         with pytest.raises(UnmaskError) as refused:
-            told = spoil(run)
             refuse_others(benchmark, read_run(run))
         assert told in str(refused.value)
     with pytest.raises(UnmaskError, match="no benchmark nobody; there are ffhq_cmfd_120, sample"):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from golden_arrays import Arrays, assert_close
+from helpers.golden_arrays import Arrays, assert_close
 from unmask.adversarial import adversarial_loss, gradient_penalty
 from unmask.config import AdversarialLoss, Norm
 from unmask.networks.discriminators import PatchDiscriminator

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import QUICK, Cli, write_pair_tree
+from helpers.command import QUICK, Cli, write_pair_tree
 from unmask.claim import GONE_AFTER_S, LOCK, NOTE, InUseError, claimed
 
 HOLD = """

@@ -18,14 +18,14 @@ import torch
 from omegaconf import OmegaConf
 from PIL import Image
 
-from conftest import QUICK, Cli, write_pair_tree
-from onnx_models import write_inverter
-from probe_method import BUG, SECONDS
-from small_stylegan2 import write_small_checkpoint
+from helpers.command import QUICK, Cli, write_pair_tree
+from helpers.onnx_models import write_inverter
+from helpers.probe_method import BUG, SECONDS
+from helpers.small_stylegan2 import write_small_checkpoint
 from unmask.config_dir import config_dir
 from unmask.images import save_image
 
-PROBE = ("method=inpaint", "method._target_=probe_method.Probe")
+PROBE = ("method=inpaint", "method._target_=helpers.probe_method.Probe")
 TINY_PROJECTION = ("method.w_steps=1", "method.steps=1", "method.candidates=4", "method.compile=false")
 TINY_TRAINING = (
     "method.ngf=2",

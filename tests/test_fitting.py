@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Cli, write_pair_tree
+from helpers.command import Cli, write_pair_tree
 from unmask.config import CopyConfig, DataConfig, Pix2PixConfig, RunConfig, Split, TrainingConfig
 from unmask.data import split_of
 from unmask.fitting import evaluated_data, needs_training

@@ -18,15 +18,14 @@ from hydra.errors import ConfigCompositionException
 from hydra.utils import get_class
 from omegaconf import DictConfig
 
-import fake_slurm
-import probe_method
-from conftest import QUICK, Answer, Cli
-from probe_method import SECONDS
+from helpers import fake_slurm, probe_method
+from helpers.command import QUICK, Answer, Cli
+from helpers.probe_method import SECONDS
 from unmask.config import register
 from unmask.config_dir import config_dir
 from unmask.sweep.naming import register_resolvers
 
-PROBE = ("method=inpaint", "method._target_=probe_method.Probe")
+PROBE = ("method=inpaint", "method._target_=helpers.probe_method.Probe")
 LAUNCHERS = sorted(path.stem for path in (config_dir() / "hydra" / "launcher").glob("*.yaml"))
 PLUGINS = {
     "unmask_serial": "hydra._internal.core_plugins",

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Cli, write_pair_tree
-from data.trees import write_picture
+from helpers.command import Cli, write_pair_tree
+from helpers.trees import write_picture
 from unmask import measure
 from unmask.images import load_image, save_image
 from unmask.results.catalogue import NAMES, NOT_MEASURED

@@ -11,7 +11,7 @@ import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from conftest import Cli
+from helpers.command import Cli
 from unmask.errors import UnmaskError
 from unmask.fingerprint import config_hash, differences
 from unmask.processes import Alone, start_processes

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from conftest import Answer
+from helpers.command import Answer
 from unmask.columns import Column
 from unmask.runlog import NullRunLog, TensorBoardLog
 

@@ -13,7 +13,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
-from conftest import QUICK, Cli, write_pair_tree
+from helpers.command import QUICK, Cli, write_pair_tree
 from unmask.config import SCHEMAS, RunConfig, register
 from unmask.config_dir import config_dir
 from unmask.errors import UnmaskError

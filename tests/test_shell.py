@@ -16,8 +16,8 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from conftest import QUICK, Cli, write_pair_tree
-from probe_method import NOTES
+from helpers.command import QUICK, Cli, write_pair_tree
+from helpers.probe_method import NOTES
 from unmask.config import register
 from unmask.config_dir import config_dir
 from unmask.errors import UnmaskError
@@ -28,7 +28,7 @@ ODD = (
     "My Drive (1)", "epoch=3", "a,b", "~/x", "it's", 'say "so"', "both ' and \"", "back\\slash\\", "null", "true",
     "1.0", "", " ", "${oc.env:HOME}", "$HOME `id`", "{a: b}", "[1", "顔", "tab\there", "a:b@c", "#5", "!x", "*?",
 )  # fmt: skip
-PROBE = ("method=inpaint", "method._target_=probe_method.Probe")
+PROBE = ("method=inpaint", "method._target_=helpers.probe_method.Probe")
 
 
 @pytest.mark.parametrize("name", ODD)

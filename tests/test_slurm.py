@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-import real_slurm
-from conftest import QUICK, Cli
-from probe_method import SECONDS
+from helpers import real_slurm
+from helpers.command import QUICK, Cli
+from helpers.probe_method import SECONDS
 from test_launchers import PROBE, finish, job_processes, needs, rows, start
 from unmask.sweep import slurm_states
 from unmask.sweep.slurm_states import FORGOTTEN_AFTER_S, GONE, GONE_AFTER_S, QuietWatcher, from_lines, from_scontrol

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from omegaconf import OmegaConf
 from PIL import Image
 
-from conftest import QUICK, Cli, write_pair_tree
+from helpers.command import QUICK, Cli, write_pair_tree
 from unmask.errors import UnmaskError
 from unmask.results.catalogue import DIGITS
 from unmask.sweep import summarise
@@ -22,7 +22,7 @@ from unmask.sweep.jobs import objective_of, read_jobs, record_death
 from unmask.sweep.naming import is_grid, job_name, run_name, sweep_name
 from unmask.sweep.search import Search, search_of
 
-PROBE = ("method=inpaint", "method._target_=probe_method.Probe")
+PROBE = ("method=inpaint", "method._target_=helpers.probe_method.Probe")
 
 
 def rows(sweep_dir: Path) -> list[dict[str, str]]:

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from conftest import QUICK, write_pair_tree
+from helpers.command import QUICK, write_pair_tree
 from unmask.terminal import _steady, steady_streams
 
 

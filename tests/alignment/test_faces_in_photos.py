@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sample_scenes import scene
+from helpers.sample_scenes import scene
 from unmask.alignment import Quad, corner_error, find_faces, frame_of, unsuitable
 from unmask.alignment.align import MIRRORED, moved, recipe_answer, rough_frame
 from unmask.alignment.finding import FINEST, OVERLAP, TILE, _looks, _spans

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import Cli, write_pair_tree
+from helpers.command import Cli, write_pair_tree
 from unmask.benchmark.__main__ import main
 from unmask.benchmark.frozen import freeze, hole_digest, known, load, refuse_others
 from unmask.benchmark.ranks import holm, places

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from made_runs import make_run
 from PIL import Image
 
-from conftest import QUICK, Answer
+from helpers.command import QUICK, Answer
+from helpers.made_runs import make_run
 from unmask.compare.__main__ import main
 
 FILES = ("compare.csv", "compare.md", "compare.png")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_runs import make_run
 
+from helpers.made_runs import make_run
 from unmask.compare.comparison import Comparison, Entry, compare
 from unmask.results.bootstrap import mean_interval
 from unmask.results.read import read_run

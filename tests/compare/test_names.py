@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from made_runs import make_run
-
+from helpers.made_runs import make_run
 from unmask.compare.names import Labels, label_runs
 from unmask.results.read import read_run
 

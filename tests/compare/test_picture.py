@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_runs import SIZE, make_run
 
-from conftest import write_pair_tree
+from helpers.command import write_pair_tree
+from helpers.made_runs import SIZE, make_run
 from unmask.compare.comparison import Comparison, compare
 from unmask.compare.picture import choose_ids, draw
 from unmask.errors import UnmaskError

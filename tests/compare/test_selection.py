@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_runs import make_run
 
+from helpers.made_runs import make_run
 from unmask.compare.selection import (
     differences_in_data,
     ids_to_compare,

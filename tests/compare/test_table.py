@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made_runs import make_run
 from rich.console import Console
 
+from helpers.made_runs import make_run
 from unmask.compare.comparison import Comparison, compare
 from unmask.compare.long_csv import COLUMNS, write_long_csv
 from unmask.compare.table import markdown, terminal_table

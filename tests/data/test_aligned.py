@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import Cli, succeed
-from sample_scenes import person, scene
+from helpers.command import Cli, succeed
+from helpers.sample_scenes import person, scene
 from unmask.alignment import Quad, corner_error
 from unmask.config import DataConfig, OcclusionConfig, OcclusionSource
 from unmask.data import batches, load_dataset

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from trees import write_tree
 
+from helpers.trees import write_tree
 from unmask.config import DataConfig, OcclusionConfig, OcclusionSource
 from unmask.data import Attributes, Group, Numbers, Texts, attributes_of, groups, load_dataset, read_attributes
 from unmask.errors import UnmaskError

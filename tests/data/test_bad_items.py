@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import QUICK, Cli, write_pair_tree
+from helpers.command import QUICK, Cli, write_pair_tree
 from unmask.config import DataConfig, OcclusionConfig, OcclusionSource, TrainingConfig
 from unmask.data import batches, load_dataset
 from unmask.data.augment import Augmentation

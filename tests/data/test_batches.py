@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from trees import write_masked, write_occlusion, write_picture, write_tree
 
+from helpers.trees import write_masked, write_occlusion, write_picture, write_tree
 from unmask.config import DataConfig, OcclusionConfig, OcclusionSource
 from unmask.data import batches, load_dataset
 from unmask.errors import UnmaskError

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from torch import Tensor
-from trees import write_picture
 
-from aligned_face import aligned_points
+from helpers.aligned_face import aligned_points
+from helpers.trees import write_picture
 from unmask.data.landmarks import Search, locate_faces
 from unmask.data.report import DrawingReport
 from unmask.errors import UnmaskError

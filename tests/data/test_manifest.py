@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from trees import write_masked, write_occlusion, write_picture, write_tree
 
+from helpers.trees import write_masked, write_occlusion, write_picture, write_tree
 from unmask.config import DataConfig, OcclusionConfig, OcclusionSource, Split, TrainingConfig
 from unmask.data import batches, find_pairs, load_dataset, training_source
 from unmask.errors import UnmaskError

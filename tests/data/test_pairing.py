@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from trees import write_masked, write_occlusion, write_picture, write_tree
 
+from helpers.trees import write_masked, write_occlusion, write_picture, write_tree
 from unmask.config import DataConfig, OcclusionConfig, OcclusionSource, Split
 from unmask.data import find_pairs
 from unmask.errors import UnmaskError

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from trees import write_picture, write_tree
 
-from aligned_face import aligned_points
+from helpers.aligned_face import aligned_points
+from helpers.trees import write_picture, write_tree
 from unmask.config import DataConfig, OcclusionConfig, OcclusionSource, Split, TrainingConfig
 from unmask.data import (
     Augmentation,

@@ -15,7 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
-from finished import originals_of
+from helpers.finished import originals_of
 from unmask.config import Blend, EvaluationConfig, OcclusionConfig, OcclusionSource
 from unmask.errors import UnmaskError
 from unmask.evaluation import evaluate

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from finished import originals_of
+from helpers.finished import originals_of
 from unmask.config import Blend, EvaluationConfig, OcclusionConfig, OcclusionSource
 from unmask.evaluation import evaluate
 from unmask.faces import Faces, Failure, Reconstruction

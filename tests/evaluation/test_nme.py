@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from aligned_face import aligned_points
+from helpers.aligned_face import aligned_points
 from unmask.evaluation.nme import NO_FACE, NOTHING_INSIDE, OUTER_CORNERS_106, hole_nme
 from unmask.faceanalysis import MOUTH_106, landmarks106, main_face
 from unmask.faceanalysis.expression import EYES_106

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from finished import finish
+from helpers.finished import finish
 from unmask import faceanalysis
 from unmask.config import Blend, OcclusionConfig, OcclusionSource
 from unmask.evaluation.metrics import (

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from conftest import Cli, succeed, write_pair_tree
-from probe_method import BUG, ONLY_IN, SECONDS, USER_MISTAKE
-from real_processes import PLAIN, TORCHRUN, finish, outcome, signal_all, start
+from helpers.command import Cli, succeed, write_pair_tree
+from helpers.probe_method import BUG, ONLY_IN, SECONDS, USER_MISTAKE
+from helpers.real_processes import PLAIN, TORCHRUN, finish, outcome, signal_all, start
 
 pytestmark = pytest.mark.slow
 QUICK = ("data=ffhq_cmfd", "evaluation.identity=false", "device=cpu", "progress=false", "data.root=pairs")
-PROBE = ("method=inpaint", "method._target_=probe_method.Probe", "data.resolution=32", *QUICK)
+PROBE = ("method=inpaint", "method._target_=helpers.probe_method.Probe", "data.resolution=32", *QUICK)
 PROJECTION = (
     "method=stylegan_proj", "method.w_steps=2", "method.steps=2", "method.candidates=4", "method.compile=false",
     "method.num_samples=2", "method.shrink_full=false", "data.resolution=128",

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from finished import finish
+from helpers.finished import finish
 from unmask.config import Blend, OcclusionConfig, OcclusionSource
 from unmask.errors import UnmaskError
 from unmask.evaluation import validate

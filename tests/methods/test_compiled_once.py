@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from linear_generator import LinearGenerator
-from random_vgg import random_vgg
+from helpers.linear_generator import LinearGenerator
+from helpers.random_vgg import random_vgg
 from unmask import compilation
 from unmask.config import Init, StyleGANProjConfig
 from unmask.faces import Faces

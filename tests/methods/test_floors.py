@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from finished import finish
+from helpers.finished import finish
 from unmask.config import CopyConfig, InpaintConfig, OcclusionConfig, OcclusionSource
 from unmask.errors import UnmaskError
 from unmask.evaluation.metrics import NO_HOLE, FaceMetrics

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from golden_arrays import Arrays
+from helpers.golden_arrays import Arrays
 from unmask.methods.image_pool import ImagePool
 
 

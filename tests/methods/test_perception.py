@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from random_vgg import random_vgg
-from training_steps import Updater, made_up_batch
+from helpers.random_vgg import random_vgg
+from helpers.training_steps import Updater, made_up_batch
 from unmask.config import Pix2PixConfig, Pix2PixInput
 from unmask.errors import UnmaskError
 from unmask.losses import unit_normalise

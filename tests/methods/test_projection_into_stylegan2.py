@@ -10,8 +10,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from random_vgg import random_vgg
-from small_stylegan2 import SETTINGS, random_state, small_stylegan2
+from helpers.random_vgg import random_vgg
+from helpers.small_stylegan2 import SETTINGS, random_state, small_stylegan2
 from unmask.config import Init, NoiseMode, StyleGANProjConfig
 from unmask.errors import UnmaskError
 from unmask.faces import Faces, Reconstruction, StepReport

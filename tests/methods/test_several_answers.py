@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 import torch
 
-from linear_generator import LinearGenerator
-from small_stylegan2 import small_stylegan2
+from helpers.linear_generator import LinearGenerator
+from helpers.small_stylegan2 import small_stylegan2
 from unmask.config import Init, LatentSpaceName, StyleGANProjConfig
 from unmask.errors import UnmaskError
 from unmask.faces import Faces, StepReport

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from linear_generator import LinearGenerator
-from random_vgg import random_vgg
+from helpers.linear_generator import LinearGenerator
+from helpers.random_vgg import random_vgg
 from unmask.config import Init, LatentSpaceName, MobileStyleGANConfig, PixelLoss, StyleGANProjConfig
 from unmask.errors import UnmaskError
 from unmask.faces import Faces, StepReport

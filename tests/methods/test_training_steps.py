@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bounds import without_gradient
-from golden_arrays import IMAGE_TO_IMAGE, Arrays
-from training_steps import Updater, made_up_batch
+from helpers.bounds import without_gradient
+from helpers.golden_arrays import IMAGE_TO_IMAGE, Arrays
+from helpers.training_steps import Updater, made_up_batch
 from unmask.config import AdversarialLoss, CycleGANConfig, Norm, Pix2PixConfig, Pix2PixInput
 from unmask.faces import Faces, TrainingBatch
 from unmask.methods.cyclegan import CycleGAN

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from golden_arrays import Arrays, assert_close, check_network
+from helpers.golden_arrays import Arrays, assert_close, check_network
 from unmask.config import Norm
 from unmask.errors import UnmaskError
 from unmask.networks.discriminators import PatchDiscriminator, PixelDiscriminator

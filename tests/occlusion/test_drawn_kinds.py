@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aligned_face import aligned_points
+from helpers.aligned_face import aligned_points
 from unmask.data.facemask import FaceShape
 from unmask.occlusion.network import SIZE
 

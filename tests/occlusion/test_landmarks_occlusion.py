@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from aligned_face import aligned_points
+from helpers.aligned_face import aligned_points
 from unmask.images import load_image
 from unmask.occlusion import LandmarkOcclusion
 from unmask.occlusion.check import doubt_about

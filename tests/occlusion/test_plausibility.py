@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from conftest import QUICK, Cli, write_pair_tree
+from helpers.command import QUICK, Cli, write_pair_tree
 from unmask.config_dir import sample_root
 from unmask.errors import UnmaskError
 from unmask.occlusion.painted import PaintedOcclusion, load_painted

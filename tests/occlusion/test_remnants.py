@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from conftest import QUICK, Cli, write_pair_tree
+from helpers.command import QUICK, Cli, write_pair_tree
 from unmask.config import DataConfig, OcclusionConfig, OcclusionSource
 from unmask.data import batches
 from unmask.data.dataset import make_dataset

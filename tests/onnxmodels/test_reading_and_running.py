@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from onnx import TensorProto, helper
 from torch import Tensor
 
-from onnx_models import write_inverter, write_model
+from helpers.onnx_models import write_inverter, write_model
 from unmask.config import OnnxConfig, OnnxHidden, OnnxHoleRange, OnnxLayout, OnnxMarks, OnnxPreset, OnnxRange
 from unmask.errors import UnmaskError
 from unmask.faces import Faces

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sample_scenes import scene
+from helpers.sample_scenes import scene
 from unmask.errors import UnmaskError
 from unmask.photos.__main__ import main
 from unmask.photos.scene import quad_at

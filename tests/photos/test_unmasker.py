@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import unmask.photos.unmasker as module
-from sample_scenes import person, scene
+from helpers.sample_scenes import person, scene
 from unmask.errors import UnmaskError
 from unmask.photos import Progress, Unmasker
 from unmask.photos.scene import backdrop, quad_at

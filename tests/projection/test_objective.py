@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from random_vgg import random_vgg
+from helpers.random_vgg import random_vgg
 from unmask.config import PixelLoss
 from unmask.losses import unit_normalise
 from unmask.networks.face_embedding import FaceEmbedding

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from hydra import compose, initialize_config_dir
 from torch import Tensor, nn
 
-from golden_arrays import Arrays, assert_close
+from helpers.golden_arrays import Arrays, assert_close
 from unmask.building import typed
 from unmask.config import StyleGANProjConfig, register
 from unmask.config_dir import config_dir

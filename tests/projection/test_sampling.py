@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from linear_generator import LinearGenerator
+from helpers.linear_generator import LinearGenerator
 from unmask.projection.regression import PictureModel, fit_picture_model
 from unmask.projection.sampling import draw_move
 from unmask.seeds import picture_generators

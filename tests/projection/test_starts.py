@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from linear_generator import LinearGenerator
+from helpers.linear_generator import LinearGenerator
 from unmask.errors import UnmaskError
 from unmask.projection import latents, starts
 from unmask.projection.regression import PictureModel, fit_picture_model

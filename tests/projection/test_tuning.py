@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from linear_generator import LinearGenerator
-from small_stylegan2 import small_stylegan2
+from helpers.linear_generator import LinearGenerator
+from helpers.small_stylegan2 import small_stylegan2
 from unmask.generators.base import Generator
 from unmask.projection.tuning import TuningSettings, neighbours, tune
 

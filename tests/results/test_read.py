@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
-from made_runs import make_run
 
+from helpers.made_runs import make_run
 from unmask.compare.comparison import compare
 from unmask.errors import UnmaskError
 from unmask.results.catalogue import ADDED_LATER, EXPRESSION_NAMES

@@ -18,8 +18,8 @@ import pytest
 import torch
 from safetensors.torch import save as saved_safetensors
 
-from small_stylegan2 import write_small_checkpoint
-from stylegan2_pickles import TINY, dumped, generator, snapshot
+from helpers.small_stylegan2 import write_small_checkpoint
+from helpers.stylegan2_pickles import TINY, dumped, generator, snapshot
 from unmask.config import CycleGANConfig
 from unmask.errors import UnmaskError
 from unmask.generators.stylegan2.checkpoints.read import read_checkpoint
@@ -220,7 +220,7 @@ def test_a_cached_file_of_another_type_is_fetched_again(tmp_path: Path) -> None:
 def test_huge_numbers_among_the_settings(tmp_path: Path) -> None:
     import dataclasses
 
-    from stylegan2_pickles import ada_options
+    from helpers.stylegan2_pickles import ada_options
 
     settings = dataclasses.replace(TINY, conv_clamp=2**2000)
     pickled = dumped(snapshot(generator(settings, ada_options(settings, conv_clamp=2**2000))), 4)

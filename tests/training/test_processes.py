@@ -12,10 +12,10 @@ import pytest
 import torch
 from torch import nn
 
-import real_processes
-from bounds import without_gradient
-from conftest import Cli, succeed, write_pair_tree
-from real_processes import PLAIN, TORCHRUN, finish, outcome
+from helpers import real_processes
+from helpers.bounds import without_gradient
+from helpers.command import Cli, succeed, write_pair_tree
+from helpers.real_processes import PLAIN, TORCHRUN, finish, outcome
 from unmask.config import CycleGANConfig, Norm, Pix2PixConfig
 from unmask.methods.cyclegan import CycleGAN
 from unmask.methods.pix2pix import Pix2Pix

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from golden_arrays import Arrays
+from helpers.golden_arrays import Arrays
 from unmask.config import LearningRatePolicy, TrainingConfig
 from unmask.errors import UnmaskError
 from unmask.training.schedule import Course

@@ -14,8 +14,9 @@ from urllib.parse import urlparse
 
 import numpy as np
 import pytest
-from fake_unmasker import PAINT, FakeUnmasker, photo_file
 from PIL import Image
+
+from helpers.fake_unmasker import PAINT, FakeUnmasker, photo_file
 
 pytest.importorskip("gradio", reason="the page needs gradio (extra web)")
 playwright = pytest.importorskip("playwright.sync_api", reason="the page's tests need playwright (extra dev)")

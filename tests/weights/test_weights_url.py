@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from small_stylegan2 import write_small_checkpoint
+from helpers.small_stylegan2 import write_small_checkpoint
 from unmask.config import StyleGAN2Config
 from unmask.errors import UnmaskError
 from unmask.generators.stylegan2.generator import StyleGAN2

@@ -16,8 +16,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from small_stylegan2 import random_state, write_small_checkpoint
-from stylegan2_pickles import TINY, generator, stylegan3_options, write_pickle
+from helpers.small_stylegan2 import random_state, write_small_checkpoint
+from helpers.stylegan2_pickles import TINY, generator, stylegan3_options, write_pickle
 from unmask import convert
 from unmask.config import GeneratorNetwork, NoiseMode, StyleGAN2Config
 from unmask.errors import UnmaskError

@@ -21,7 +21,7 @@ import pytest
 import torch
 from torch import nn
 
-from stylegan2_pickles import TINY, EasyDict, Persistent, dumped, generator, snapshot, write_pickle
+from helpers.stylegan2_pickles import TINY, EasyDict, Persistent, dumped, generator, snapshot, write_pickle
 from unmask.errors import UnmaskError
 from unmask.generators.stylegan2.checkpoints import nvlabs_pickle
 from unmask.generators.stylegan2.checkpoints.read import read_checkpoint

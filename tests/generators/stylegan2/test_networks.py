@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from golden_arrays import Arrays, assert_close
+from helpers.golden_arrays import Arrays, assert_close
 from unmask.config import NoiseMode
 from unmask.generators.stylegan2.architecture import GeneratorArchitecture
 from unmask.generators.stylegan2.filters import (

@@ -15,9 +15,9 @@ import pytest
 import torch
 from torch import nn
 
-from golden_arrays import Arrays, assert_close
-from small_stylegan2 import random_state
-from stylegan2_pickles import (
+from helpers.golden_arrays import Arrays, assert_close
+from helpers.small_stylegan2 import random_state
+from helpers.stylegan2_pickles import (
     TINY,
     EasyDict,
     Persistent,

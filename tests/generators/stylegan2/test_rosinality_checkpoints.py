@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from golden_arrays import Arrays, assert_close
-from small_stylegan2 import SETTINGS, random_state
+from helpers.golden_arrays import Arrays, assert_close
+from helpers.small_stylegan2 import SETTINGS, random_state
 from unmask.config import GeneratorNetwork, StyleGAN2Config
 from unmask.errors import UnmaskError
 from unmask.generators.stylegan2.architecture import GeneratorArchitecture

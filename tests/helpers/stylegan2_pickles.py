@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from small_stylegan2 import random_state
+from helpers.small_stylegan2 import random_state
 from unmask.generators.stylegan2.architecture import GeneratorArchitecture
 from unmask.generators.stylegan2.mapping import Mapping as MappingNetwork
 from unmask.generators.stylegan2.synthesis import Synthesis

@@ -13,7 +13,7 @@ from PIL import Image
 from unmask.alignment import Quad
 from unmask.photos.scene import Placed, backdrop, compose, marked
 
-SAMPLE = Path(__file__).parents[1] / "data" / "sample"
+SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 
 
 @cache

@@ -156,7 +156,7 @@ def test_the_compiler_s_time_is_counted_and_its_start_is_told() -> None:
     told: list[float] = []
     before = CLOCK.seconds
     compiled = compile_if_possible(double)
-    with CLOCK.told(lambda: told.append(CLOCK.seconds)):
+    with CLOCK.reporting_to(lambda: told.append(CLOCK.seconds)):
         for _ in range(3):
             compiled(torch.ones(2))
     assert len(told) == 1, "the second call has nothing to compile"

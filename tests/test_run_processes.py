@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from helpers.command import Cli
 from unmask.errors import UnmaskError
 from unmask.fingerprint import config_hash, differences
-from unmask.processes import Alone, start_processes
+from unmask.processes import SingleProcess, start_processes
 from unmask.results.layout import FAILURE_FILE
 
 CPU = torch.device("cpu")
@@ -44,14 +44,14 @@ def test_more_processes_than_torchrun_started(tmp_path: Path, monkeypatch: pytes
 
 def test_one_process_is_only_itself(tmp_path: Path) -> None:
     with start_processes(1, 1, CPU, tmp_path) as processes:
-        assert isinstance(processes, Alone)
+        assert isinstance(processes, SingleProcess)
         assert (processes.rank, processes.count, processes.first) == (0, 1, True)
         assert processes.share("abc") == ("a", "b", "c")
         assert processes.broadcast([1]) == [1]
         assert processes.gather({"a": 1}) == [{"a": 1}]
         processes.advance(2)
         assert processes.done == 2
-    with pytest.raises(KeyError), Alone(CPU):
+    with pytest.raises(KeyError), SingleProcess(CPU):
         raise KeyError
 
 
@@ -70,7 +70,7 @@ def test_one_process_needs_no_fabric(masked_tree: Path, tmp_path: Path) -> None:
 
 
 def test_shares_are_every_other_one() -> None:
-    one, two = Alone(CPU), Alone(CPU)
+    one, two = SingleProcess(CPU), SingleProcess(CPU)
     one.count = two.count = 2
     two.rank = 1
     assert (one.share("abcde"), two.share("abcde")) == (("a", "c", "e"), ("b", "d"))

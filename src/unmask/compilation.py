@@ -56,7 +56,7 @@ class CompileClock:
         return self._taken + (0.0 if self._since is None else time.perf_counter() - self._since)
 
     @contextmanager
-    def told(self, listener: Callable[[], None]) -> Iterator[None]:
+    def reporting_to(self, listener: Callable[[], None]) -> Iterator[None]:
         """Call `listener` whenever the compiler begins."""
         self._listeners.append(listener)
         try:

@@ -25,7 +25,7 @@ from unmask.processes import Processes
 from unmask.results.catalogue import check_metric
 from unmask.runlog import RunLog
 from unmask.training import Emergence, TrainingReport, fit
-from unmask.training.schedule import Course
+from unmask.training.schedule import TrainingSchedule
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +123,7 @@ def train(
 
     precision = resolve_precision(training.precision, fabric.device, "training.precision")
     length = data.epoch_length(source, method.pairing)
-    course = Course(training, data.steps_per_epoch(length, training.batch_size))
+    course = TrainingSchedule(training, data.steps_per_epoch(length, training.batch_size))
     log.info(
         "%d steps of %d pictures, %.1f epochs of %d, in %s.",
         course.steps,

@@ -5,8 +5,8 @@ evaluation needs nobody else for a picture, so each process takes its share, and
 pictures take unlike times, so for an evaluation there is no collective in which a slow or dead process would make the
 others wait: they leave plain JSON in a key-value store that lives in the first process.
 
-An exception in one process ends all of them (`Processes.heed`), and the first one tells it: whoever watches exit codes,
-Fabric's launcher or torchrun, kills the rest when one is not 0, even while the first still writes.
+An exception in one process ends all of them (`Processes.stop_if_another_failed`), and the first one tells it: whoever
+watches exit codes, Fabric's launcher or torchrun, kills the rest when one is not 0, even while the first still writes.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Processes(ABC):
         """Count what this process has done."""
 
     @abstractmethod
-    def heed(self) -> None:
+    def stop_if_another_failed(self) -> None:
         """Call it often: it raises the exception that another process ended with (a fault as a RuntimeError)."""
 
     @abstractmethod
@@ -111,7 +111,7 @@ class Processes(ABC):
 
 
 @final
-class Alone(Processes):
+class SingleProcess(Processes):
     """A single process; nothing is started, and nothing imported."""
 
     def __init__(self, device: torch.device, precision: str = "32-true") -> None:
@@ -135,7 +135,7 @@ class Alone(Processes):
     def advance(self, by: int) -> None:
         self._done += by
 
-    def heed(self) -> None:
+    def stop_if_another_failed(self) -> None:
         pass
 
     def stop_others(self, error: BaseException) -> None:
@@ -148,7 +148,7 @@ class Alone(Processes):
 
 
 @final
-class Team(Processes):
+class SeveralProcesses(Processes):
     """Several processes, each with a device of its own."""
 
     def __init__(self, fabric: Fabric) -> None:
@@ -187,7 +187,7 @@ class Team(Processes):
     def advance(self, by: int) -> None:
         self._done = self._store.add("done", by)
 
-    def heed(self) -> None:
+    def stop_if_another_failed(self) -> None:
         now = time.monotonic()
         if now - self._looked < LOOK_S:
             return
@@ -233,7 +233,7 @@ class Team(Processes):
     def _wait_for(self, keys: list[str], meanwhile: Callable[[], None] = lambda: None) -> None:
         """Not in the store's own `wait`, which lets nobody see Ctrl-C."""
         while not self._store.check(keys):
-            self.heed()
+            self.stop_if_another_failed()
             meanwhile()
             time.sleep(POLL_S)
 
@@ -272,7 +272,7 @@ def start_processes(
                 f"torchrun started {started} processes, but the run is to have one ({asked}). Set devices to "
                 "--nproc_per_node and num_nodes to --nnodes."
             )
-        return Alone(device, precision)
+        return SingleProcess(device, precision)
     if device.index is not None:
         raise UnmaskError(
             f"device={device} is a single device, but the run is to have several processes ({asked}), each on a device "
@@ -290,7 +290,7 @@ def start_processes(
             f"Started by torchrun, each process would write to a directory of its own ({run_dir}); name one for all: "
             "hydra.run.dir=outputs/NAME."
         )
-    return Team(fabric)
+    return SeveralProcesses(fabric)
 
 
 def launch_fabric(devices: int, num_nodes: int, device: torch.device, precision: str) -> Fabric:

@@ -22,7 +22,7 @@ from unmask.evaluation import evaluate
 from unmask.faces import Doubt, Faces, Failure, Reconstruction, StepCallback, StepReport
 from unmask.images import to_uint8
 from unmask.making.make import Task
-from unmask.processes import Alone
+from unmask.processes import SingleProcess
 from unmask.results.catalogue import (
     ALL_NAMES,
     EXPRESSION_NAMES,
@@ -114,7 +114,7 @@ def go(
         originals_of(lambda ids: MadeBatches(ids, size, clean)),
         config=EvaluationConfig(bootstrap_samples=100, grid_rows=grid_rows, emerge_every=2),
         run_log=run_log or NullRunLog(),
-        processes=Alone(torch.device("cpu")),
+        processes=SingleProcess(torch.device("cpu")),
     )
     assert result is not None
     return result
@@ -275,7 +275,7 @@ def test_failures_and_nan_are_named_and_the_others_finished(tmp_path: Path) -> N
         originals_of(lambda ids: MadeBatches(ids, 2, undecodable=(Failure("00009", "truncated"),))),
         config=EvaluationConfig(bootstrap_samples=100),
         run_log=NullRunLog(),
-        processes=Alone(torch.device("cpu")),
+        processes=SingleProcess(torch.device("cpu")),
     )
     assert result is not None
     assert [failure.id for failure in result.failures] == ["00001", "00002", "00009"]
@@ -309,7 +309,7 @@ def test_doubts_about_occlusions_are_reported_and_survive_an_interruption(
             originals_of(lambda ids: DoubtfulBatches(ids, 2)),
             config=EvaluationConfig(bootstrap_samples=100),
             run_log=NullRunLog(),
-            processes=Alone(torch.device("cpu")),
+            processes=SingleProcess(torch.device("cpu")),
         )
         assert result is not None
         return result
@@ -348,7 +348,7 @@ def test_nothing_finished_is_null_with_a_reason(tmp_path: Path) -> None:
         originals_of(lambda ids: MadeBatches(ids, 2)),
         config=EvaluationConfig(),
         run_log=NullRunLog(),
-        processes=Alone(torch.device("cpu")),
+        processes=SingleProcess(torch.device("cpu")),
     )
     summary = strict_json(tmp_path / "metrics.json")
     assert summary["seconds_per_image"] is None

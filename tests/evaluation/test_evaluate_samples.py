@@ -19,7 +19,7 @@ from unmask.evaluation import evaluate
 from unmask.faces import Faces, Failure, Reconstruction
 from unmask.images import load_image, to_uint8
 from unmask.making.make import Task
-from unmask.processes import Alone
+from unmask.processes import SingleProcess
 from unmask.results.catalogue import SAMPLE_NAMES
 from unmask.results.deviation import deviation, deviation_picture
 from unmask.results.layout import finished_ids
@@ -93,7 +93,7 @@ def go(
         originals_of(lambda ids: Batches(ids, size)),
         config=EvaluationConfig(bootstrap_samples=100, grid_rows=grid_rows),
         run_log=run_log or NullRunLog(),
-        processes=Alone(torch.device("cpu")),
+        processes=SingleProcess(torch.device("cpu")),
     )
     assert result is not None
     return result

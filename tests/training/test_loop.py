@@ -23,7 +23,7 @@ from unmask.methods.trained import TrainedMethod
 from unmask.processes import launch_fabric
 from unmask.runlog import NullRunLog
 from unmask.training import Emergence, TrainingReport, fit
-from unmask.training.schedule import Course
+from unmask.training.schedule import TrainingSchedule
 
 SIZE = 64
 STEPS = 9
@@ -67,7 +67,7 @@ def stream(pairing: Pairing, killed_at: int | None = None) -> Callable[[int], Ge
 def train(method: TrainedMethod, folder: Path, config: TrainingConfig = CONFIG, **changes: Any) -> TrainingReport:
     arguments: dict[str, Any] = {
         "config": config,
-        "course": Course(config, steps_per_epoch=3),
+        "course": TrainingSchedule(config, steps_per_epoch=3),
         "name": "tiny",
         "seed": 5,
         "facts": {},

@@ -19,8 +19,7 @@ from unmask.making.emerging import NO_FRAMES, EmergingPictures, Frames
 from unmask.making.make import Made, Task, make
 from unmask.making.outputs import RunOutputs
 from unmask.processes import Processes
-from unmask.results.layout import finished_records
-from unmask.results.pictures import Hidden
+from unmask.results.layout import finished_records, occlusion_path
 from unmask.results.records import PictureRecord, record_from_row, row_of
 from unmask.results.summary import EvaluationResult
 from unmask.runlog import RunLog
@@ -59,6 +58,11 @@ def evaluate(
     emerging = EmergingPictures(run_log, task.occlusion, frames, hole_scores)
     try:
         made = make(unmask, task, emerging=emerging, run_log=run_log, processes=processes, progress=progress)
+    except BaseException:
+        if processes.first:
+            _leave_incomplete(task, originals, config.grid_rows, run_log)
+        raise
+    try:
         records = measure_made(made, originals, config=config, processes=processes, progress=progress)
         if made.whole is None:
             return None
@@ -72,8 +76,7 @@ def evaluate(
         # Ctrl-C included: whatever happened, leave a directory that says what is in it
         if processes.first:
             processes.stop_others(error)
-            _leave_incomplete(task, originals, config.grid_rows)
-            run_log.flush()
+            _leave_incomplete(task, originals, config.grid_rows, run_log)
         raise
     _tell(result)
     return result
@@ -87,15 +90,17 @@ def measure_made(
     rows = None if made.whole is None else [row_of(record) for record in made.whole.records]
     records = tuple(record_from_row(row) for row in processes.broadcast(rows))
     before = processes.done
-    mine = Measured(made.outputs.folder, processes.share(records))
+    folder = made.outputs.folder
+    # what an older version made is left as it was measured: it kept no occlusions (python -m unmask.measure finds them)
+    kept = tuple(one for one in processes.share(records) if occlusion_path(folder, one.id).is_file())
     done = []
     with progress_bar("measuring", len(records), enabled=progress) as show:
         faces = FaceMetrics.of(config)
         measured = measure_pictures(
-            [mine], originals, _kept, faces=faces, workers=torch.get_num_threads(), device=processes.device
+            [Measured(folder, kept)], originals, faces=faces, workers=torch.get_num_threads(), device=processes.device
         )
         for _, record in measured:
-            processes.heed()
+            processes.stop_if_another_failed()
             made.outputs.write_record(record)
             done.append(record)
             processes.advance(1)
@@ -108,10 +113,6 @@ def measure_made(
     return tuple(new.get(record.id, record) for record in records) if processes.first else ()
 
 
-def _kept(id: str) -> Hidden:
-    raise UnmaskError(f"occlusion/{id}.png is missing; run python -m unmask.measure on the run directory.")
-
-
 def _draw(task: Task, originals: Originals, rows: int) -> Gallery | None:
     gallery = make_gallery(finished_records(task.folder)[:rows], originals, task.folder)
     if gallery is not None:
@@ -119,11 +120,12 @@ def _draw(task: Task, originals: Originals, rows: int) -> Gallery | None:
     return gallery
 
 
-def _leave_incomplete(task: Task, originals: Originals, rows: int) -> None:
+def _leave_incomplete(task: Task, originals: Originals, rows: int, run_log: RunLog) -> None:
     """After an exception: what is measured so far, and the picture of it."""
     try:
         RunOutputs.of(task.folder).write_table(finished_records(task.folder))
         _draw(task, originals, rows)
+        run_log.flush()
     except (UnmaskError, OSError) as error:
         logger.error("The run directory could not be updated: %s", error)
 

@@ -42,15 +42,11 @@ class Measured:
     folder: Path
     records: tuple[PictureRecord, ...]
 
-    def record(self, id: str) -> PictureRecord | None:
-        """Of that picture; None where it is not to be measured."""
-        return next((record for record in self.records if record.id == id), None)
-
 
 def measure_pictures(
     runs: Sequence[Measured],
     originals: Originals,
-    occlusions: Occlusions,
+    occlusions: Occlusions | None = None,
     *,
     faces: FaceMetrics,
     workers: int = 1,
@@ -65,7 +61,7 @@ def measure_pictures(
     Args:
         runs: of one data set.
         originals: gives the inputs.
-        occlusions: asked for pictures of runs that did not keep where the face mask was.
+        occlusions: asked for pictures of runs that did not keep where the face mask was; None: all did.
         faces: which metrics of the face are wanted.
         workers: threads.
         device: where LPIPS is computed.
@@ -112,7 +108,7 @@ def wanting(record: PictureRecord, faces: FaceMetrics) -> bool:
 
 
 def measure_record(
-    folder: Path, record: PictureRecord, truth: Truth, occlusions: Occlusions, *, faces: FaceMetrics
+    folder: Path, record: PictureRecord, truth: Truth, occlusions: Occlusions | None, *, faces: FaceMetrics
 ) -> PictureRecord:
     """One picture of the run directory `folder`, with its numbers; what cannot be computed now keeps what it had.
 
@@ -125,7 +121,10 @@ def measure_record(
             "data that the run was made from."
         )
     written = read_pictures(folder, record)
-    hidden = read_hidden(folder, record.id) or occlusions(record.id)
+    hidden = read_hidden(folder, record.id)
+    if hidden is None:
+        assert occlusions is not None, f"{folder} did not keep the occlusion of {record.id}"
+        hidden = occlusions(record.id)
     numbers = measure(
         raw=written.raw,
         composite=written.composite,

@@ -12,8 +12,8 @@ from unmask.faces import Faces, Reconstruction, none_usable
 from unmask.making.emerging import EmergingPictures
 from unmask.making.outputs import RunOutputs
 from unmask.making.part import Part, together
-from unmask.making.share import DecodedBatches, Share, peak_memory_mb
 from unmask.making.watch import log_mean_curves
+from unmask.making.worker import DecodedBatches, Worker, peak_memory_mb
 from unmask.processes import Processes
 from unmask.results.summary import EvaluationResult, RunInfo, summarise
 from unmask.runlog import RunLog
@@ -117,7 +117,7 @@ def make(
         outputs = RunOutputs.join(task.folder, task.run.config_hash, processes.rank)
 
     with progress_bar("unmasking", len(task.ids), enabled=progress) as show:
-        share = Share(
+        worker = Worker(
             unmask,
             task.batches(processes.share([id for id in task.ids if id not in finished])),
             occlusion=task.occlusion,
@@ -131,9 +131,9 @@ def make(
             on_note=lambda note: show(len(finished) + processes.done, note),
         )
         try:
-            share.work()
+            worker.work()
             parts = processes.gather(
-                share.part.to_json(),
+                worker.part.to_json(),
                 meanwhile=lambda: show(len(finished) + processes.done, "waiting for the other processes"),
             )
             if not processes.first:
@@ -145,7 +145,7 @@ def make(
         except BaseException as error:
             if processes.first:
                 processes.stop_others(error)
-                part = together([replace(share.part, records=outputs.finished())], task.ids)
+                part = together([replace(worker.part, records=outputs.finished())], task.ids)
                 outputs.leave_incomplete(task.result(part, complete=False))
             raise
     log_mean_curves(whole.curves, run_log)

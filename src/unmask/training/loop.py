@@ -27,7 +27,7 @@ from unmask.terminal import counting_bar
 from unmask.training import state
 from unmask.training.averaging import average_of, averaged
 from unmask.training.interrupt import DeferredInterrupt
-from unmask.training.schedule import Course
+from unmask.training.schedule import TrainingSchedule
 from unmask.training.update import Updater, make_optimisers
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def fit(
     batches: Callable[[int], Generator[TrainingBatch, None, None]],
     *,
     config: TrainingConfig,
-    course: Course,
+    course: TrainingSchedule,
     name: str,
     seed: int,
     facts: Mapping[str, object],
@@ -143,7 +143,7 @@ def fit(
     if step == 0:
         emerge(0)
     method.train()
-    with bar, DeferredInterrupt() as interrupt, closing(batches(step)) as stream, CLOCK.told(compiling):
+    with bar, DeferredInterrupt() as interrupt, closing(batches(step)) as stream, CLOCK.reporting_to(compiling):
         while step < course.steps:
             rate = course.learning_rate(step)
             for optimiser in optimisers.values():

@@ -10,7 +10,7 @@ from unmask.errors import UnmaskError
 
 
 @dataclass(frozen=True)
-class Course:
+class TrainingSchedule:
     """How many steps there are, and the learning rate at each."""
 
     config: TrainingConfig

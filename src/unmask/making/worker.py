@@ -39,7 +39,7 @@ class DecodedBatches(Protocol):
 
 
 @final
-class Share:
+class Worker:
     """The pictures that fall to this process, and what has become of them so far."""
 
     def __init__(
@@ -88,12 +88,12 @@ class Share:
 
     def work(self) -> None:
         """Do all of it; stops between two pictures or steps if another process has failed, with its exception."""
-        with CLOCK.told(lambda: self._on_note(COMPILING)):
+        with CLOCK.reporting_to(lambda: self._on_note(COMPILING)):
             self._work()
 
     def _work(self) -> None:
         for faces in self._batches:
-            self._processes.heed()
+            self._processes.stop_if_another_failed()
             self._emerging.begin(faces)
             reconstruction, seconds = _timed(
                 self._unmask, faces.to(self._processes.device), self._watcher, self._processes.device
@@ -122,7 +122,7 @@ class Share:
             self._emerging.show_end(id, made.raw[0], composites.composite, steps)
 
     def _note(self, note: str) -> None:
-        self._processes.heed()
+        self._processes.stop_if_another_failed()
         self._on_note(note)
 
 

@@ -17,7 +17,7 @@ from unmask.benchmark.frozen import freeze, hole_digest, known, load, refuse_oth
 from unmask.benchmark.ranks import holm, places
 from unmask.config import DataConfig, OcclusionConfig, OcclusionSource, Split
 from unmask.config_dir import sample_root
-from unmask.data import load_dataset
+from unmask.data import dataset_of, load_dataset
 from unmask.errors import UnmaskError
 from unmask.evaluation.sets import measure_set
 from unmask.results.catalogue import ALL_NAMES, Measurement
@@ -56,7 +56,11 @@ def test_holm_is_that_of_the_textbook() -> None:
 def test_a_frozen_list_is_whole(name: str) -> None:
     benchmark = load(name)
     assert list(benchmark.ids) == sorted(set(benchmark.ids))
-    assert all(len(entry.input) == 12 and len(entry.hole) == 64 for entry in benchmark.entries)
+    assert all(
+        len(bytes.fromhex(text)) == 32
+        for entry in benchmark.entries
+        for text in (entry.masked, entry.clean, entry.hole)
+    )
 
 
 def test_the_samples_list_is_the_sample() -> None:
@@ -122,7 +126,8 @@ def test_what_is_not_over_the_list_is_refused(unmask_cli: Cli, tmp_path: Path) -
     write_pair_tree(tmp_path / "pairs", 6, size=64)
     assert unmask_cli("method=copy", *QUICK, "hydra.run.dir=copy").code == 0
     rules = {"version": 1, "about": "", "masks": "", "data": "", "resolution": 64, "metrics": ["hole/lpips"]}
-    freeze(read_run(tmp_path / "copy"), tmp_path / "mine.yaml", rules)
+    run = read_run(tmp_path / "copy")
+    freeze(run, dataset_of(run, run.ids).pairs, tmp_path / "mine.yaml", rules)
     benchmark = load(str(tmp_path / "mine.yaml"))
     refuse_others(benchmark, read_run(tmp_path / "copy"))
     for spoil in (spoil_input, spoil_list, spoil_hole, spoil_end):

@@ -113,7 +113,7 @@ def freeze_run(name: str, folder: Path) -> None:
         "metrics": ["hole/lpips", "hole/psnr", "identity/arcface", "identity/sface", "expression/mouth_open"],
     }
     path = Path(f"{name}.yaml")
-    freeze(run, path, rules)
+    freeze(run, dataset_of(run, run.ids).pairs, path, rules)
     sys.stdout.write(f"{path} and {path.with_suffix('.csv')}: {len(run.records)} pictures. Fill in the rules.\n")
 
 

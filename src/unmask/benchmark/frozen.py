@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 import yaml
 
+from unmask.data import Pair
 from unmask.errors import UnmaskError
 from unmask.files import atomic_path, write_text
 from unmask.results.catalogue import ALL_NAMES
 from unmask.results.pictures import Hidden, read_hidden
 from unmask.results.read import FinishedRun
+from unmask.weights.digest import file_digest
 
-COLUMNS = ("id", "input", "hole")
+COLUMNS = ("id", "masked", "clean", "hole")
 NAMED = 5
 """How many ids a message names; the rest is counted."""
 
@@ -30,14 +32,20 @@ class Entry:
 
     Attributes:
         id: its name.
-        input: first twelve hexadecimal digits of the SHA-256 over the SHA-256 of its two files, masked and clean; see
-            `unmask.faces.Faces.contents`.
+        masked, clean: SHA-256 of its two files.
         hole: SHA-256 of the occlusion that is scored, of its pixels at the benchmark's resolution, a bit each.
     """
 
     id: str
-    input: str
+    masked: str
+    clean: str
     hole: str
+
+    @property
+    def input(self) -> str:
+        """What a run writes down of both files; see `unmask.faces.Faces.contents`."""
+        digest = hashlib.sha256(bytes.fromhex(self.masked) + bytes.fromhex(self.clean))
+        return digest.hexdigest()[:12]
 
 
 @dataclass(frozen=True)
@@ -145,18 +153,25 @@ def refuse_others(benchmark: Benchmark, run: FinishedRun) -> None:
         raise UnmaskError(f"{run.folder}: other holes than the benchmark's: {_named(moved)}. {way_out}")
 
 
-def freeze(run: FinishedRun, path: Path, rules: dict[str, Any]) -> None:
+def freeze(run: FinishedRun, pairs: Sequence[Pair], path: Path, rules: dict[str, Any]) -> None:
     """Write the list of exactly the pictures and holes of `run`, and `rules` beside it, as a benchmark of one's own.
 
+    Args:
+        pairs: the files of its pictures.
     Raises:
-        UnmaskError: the run does not say what it was made from.
+        UnmaskError: the run does not say what it was made from, or these are other files.
     """
+    files = {pair.id: pair for pair in pairs}
     entries = []
     for record in run.records:
-        hidden = read_hidden(run.folder, record.id)
-        if not record.input or hidden is None:
-            raise UnmaskError(f"{run.folder}: {record.id} does not say what it was made from; run it again.")
-        entries.append((record.id, record.input, hole_digest(hidden)))
+        pair, hidden = files[record.id], read_hidden(run.folder, record.id)
+        if pair.clean is None or hidden is None:
+            lacks = "there is no clean picture" if pair.clean is None else "the run kept no occlusion; run it again"
+            raise UnmaskError(f"{run.folder}: {record.id}: {lacks}.")
+        entry = Entry(record.id, file_digest(pair.masked), file_digest(pair.clean), hole_digest(hidden))
+        if entry.input != record.input:
+            raise UnmaskError(f"{run.folder}: {record.id} was made from other files than {pair.masked}. Run it again.")
+        entries.append((entry.id, entry.masked, entry.clean, entry.hole))
     with atomic_path(path.with_suffix(".csv")) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)

@@ -1,4 +1,4 @@
-"""The training loop of methods: Lightning Fabric for devices, precision and processes; knows no method and no metric."""
+"""The training loop of methods: Lightning Fabric for devices, precision, processes; knows no method and no metric."""
 
 from __future__ import annotations
 

@@ -68,20 +68,20 @@ def curves(run: Path) -> dict[tuple[str, int], float]:
 def test_two_processes_leave_what_one_does(
     launcher: tuple[str, ...], method: tuple[str, ...], unmask_cli: Cli, tmp_path: Path
 ) -> None:
-    write_pair_tree(tmp_path / "pairs", 5, size=64)
+    write_pair_tree(tmp_path / "pairs", 3, size=64)
     (tmp_path / "pairs" / "cmfd" / "00000" / "00001_Mask.jpg").write_bytes(b"no picture")
     succeed(unmask_cli(*method, *QUICK, "hydra.run.dir=one"))
     told = finish(start(tmp_path, *method, *QUICK, "hydra.run.dir=two", "devices=2", launcher=launcher))
     one, two = tmp_path / "one", tmp_path / "two"
     assert report(one)["status"] == "complete"
-    assert (report(one)["n"], [failure["id"] for failure in report(one)["failures"]]) == (4, ["00001"])
+    assert (report(one)["n"], [failure["id"] for failure in report(one)["failures"]]) == (2, ["00001"])
     assert report(two) == report(one)
     assert rows(two / "metrics.csv") == rows(one / "metrics.csv")
-    assert [row["id"] for row in rows(two / "metrics.csv")] == ["00000", "00002", "00003", "00004"]
-    assert len(files(one)) == (29 if method is PROJECTION else 13)
+    assert [row["id"] for row in rows(two / "metrics.csv")] == ["00000", "00002"]
+    assert len(files(one)) == (17 if method is PROJECTION else 7)
     assert files(two) == files(one)
     assert kinds(two) == kinds(one)
-    for name in ("5 pictures used of 5", "whole/psnr"):
+    for name in ("3 pictures used of 3", "whole/psnr"):
         assert told.count(name) == 1, "one process tells the story"
     known = curves(one)
     assert {key: value for key, value in curves(two).items() if "losses" in key[0]} == pytest.approx(

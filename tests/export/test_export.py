@@ -83,19 +83,6 @@ def test_pix2pix_is_the_same_from_its_file(
 
 
 @pytest.mark.slow
-@pytest.mark.weights
-def test_the_encoder_is_the_same_from_its_file(tmp_path: Path) -> None:
-    exported = prepare("encoder", ("data.resolution=128",))
-    assert export(exported, tmp_path / "encoder.onnx") < 1e-4
-    batch = faces(128)
-    method = build_method(
-        kinds.settings(("experiment=feed_forward", "data.resolution=128", "method.precision=32-true")), CPU
-    )
-    wanted = method.unmask(batch).raw
-    torch.testing.assert_close(through_onnx(tmp_path / "encoder.onnx", batch), wanted, atol=TOLERANCE, rtol=0)
-
-
-@pytest.mark.slow
 def test_the_occlusion_network_from_its_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "occlusion.onnx"
     assert main(["occlusion", str(path), "data.resolution=64"]) == 0

@@ -127,7 +127,7 @@ def differences_in_data(runs: Sequence[FinishedRun]) -> tuple[str, ...]:
     """Keys that decide which pictures belong to the ids, where contents are not known, and where their holes are, and
     that are not alike in all."""
     known = all(all(run.inputs.values()) for run in runs)
-    data = () if known else ("data.root", "data.clean_dir", "data.masked_dir")
+    data = () if known else ("data.root", "data.manifest", "data.clean_dir", "data.masked_dir")
     occlusion = ("occlusion.source", "occlusion.prefer_painted", "occlusion.painted_dir")
     return tuple(key for key in data + occlusion if len({str(_value(run, key)) for run in runs}) > 1)
 

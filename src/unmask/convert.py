@@ -14,6 +14,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich import get_console
@@ -25,7 +26,7 @@ from unmask.files import write_json
 from unmask.generators.stylegan2.checkpoints.checkpoint import Checkpoint
 from unmask.generators.stylegan2.checkpoints.converted import facts, write_converted
 from unmask.generators.stylegan2.checkpoints.locate import open_checkpoint
-from unmask.shell import override
+from unmask.shell import output_file, override
 from unmask.terminal import steady_streams
 
 SUFFIX = ".safetensors"
@@ -111,7 +112,10 @@ def parse(arguments: Sequence[str] | None) -> Options:
     )
     parser.add_argument("source", metavar="IN", help="NVlabs' .pkl or rosinality's .pt; path or URL")
     parser.add_argument(
-        "out", type=_out, metavar="OUT", help=f"file to write; {SUFFIX} is added, and OUT.json goes beside it"
+        "out",
+        type=partial(output_file, suffix=SUFFIX),
+        metavar="OUT",
+        help=f"file to write; {SUFFIX} is added, and OUT.json goes beside it",
     )
     parser.add_argument(
         "--network", choices=[network.value for network in GeneratorNetwork], default=GeneratorNetwork.g_ema.value,
@@ -119,13 +123,6 @@ def parse(arguments: Sequence[str] | None) -> Options:
     )  # fmt: skip
     read = parser.parse_args(arguments)
     return Options(read.source, read.out, GeneratorNetwork(read.network))
-
-
-def _out(text: str) -> Path:
-    out = Path(text).expanduser()
-    if not out.name:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a file name")
-    return out if out.suffix == SUFFIX else out.with_name(f"{out.name}{SUFFIX}")
 
 
 if __name__ == "__main__":

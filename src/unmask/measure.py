@@ -14,7 +14,8 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -28,7 +29,7 @@ from unmask.evaluation.answers import calibrate
 from unmask.evaluation.measure import Measured, measure_pictures, wanting
 from unmask.evaluation.metrics import FaceMetrics
 from unmask.making.outputs import RunOutputs
-from unmask.results.pictures import Hidden, read_hidden
+from unmask.results.pictures import Hidden, kept_hidden
 from unmask.results.read import FinishedRun, find_runs, read_run
 from unmask.results.summary import EvaluationResult, summarise
 from unmask.results.table import terminal_table
@@ -120,9 +121,8 @@ def measure_group(runs: Sequence[FinishedRun], options: Options, *, device: torc
     union = FaceMetrics(any(one.identity for one in faces.values()), any(one.expression for one in faces.values()))
     with progress_bar("measuring", count, enabled=options.progress) as show:
         measured = measure_pictures(
-            wanted, lambda ids: originals(dataset, ids), occlusion, faces=union, workers=workers, device=device,
-            again=options.again,
-        )  # fmt: skip
+            wanted, lambda ids: originals(dataset, ids), occlusion, faces=union, workers=workers, device=device
+        )
         for done, (run, record) in enumerate(measured, 1):
             RunOutputs.of(run.folder).write_record(record)
             show(done, record.id)
@@ -135,16 +135,9 @@ def calibrate_run(run: FinishedRun, root: Path | None) -> None:
         UnmaskError: it has one answer to each picture, its data have no clean ones, or it kept no occlusions.
     """
     dataset = dataset_of(run, run.ids, root)
-
-    def hidden(id: str) -> Hidden:
-        found = read_hidden(run.folder, id)
-        if found is None:
-            raise UnmaskError(f"{run.folder}: occlusion/{id}.png is missing; a run of an older version.")
-        return found
-
     if any(pair.clean is None for pair in dataset.pairs):
         raise UnmaskError(f"{run.folder}: without clean pictures nobody knows whether the truth is among the answers.")
-    calibrate(run.folder, originals(dataset, run.ids), hidden)
+    calibrate(run.folder, originals(dataset, run.ids), partial(kept_hidden, run.folder))
 
 
 def faces_of(run: FinishedRun, asked: FaceMetrics) -> FaceMetrics:
@@ -161,7 +154,7 @@ def summarised(run: FinishedRun) -> EvaluationResult:
     config, earlier = run.config.get("evaluation") or {}, run.result
     outputs = RunOutputs.of(run.folder)
     outputs.write_table(records)
-    fresh = summarise(
+    result = summarise(
         earlier.run,
         records,
         earlier.failures,
@@ -170,7 +163,6 @@ def summarised(run: FinishedRun) -> EvaluationResult:
         peak_memory_mb=earlier.peak_memory_mb,
         seconds_compiling=earlier.seconds_compiling,
     )
-    result = replace(fresh, seconds_per_image=earlier.seconds_per_image or fresh.seconds_per_image)
     outputs.write_summary(result.to_json())
     return result
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import OverrideParseException
@@ -56,3 +58,15 @@ def check_overrides(arguments: Sequence[str]) -> None:
             raise UnmaskError(f"{argument}: cannot be read. {how}") from error
         if parsed.is_sweep_override() and not sweeps and not key.startswith("hydra."):
             raise UnmaskError(f"{argument}: several values, which only a sweep takes (-m). If it is one: {how}")
+
+
+def output_file(text: str, suffix: str) -> Path:
+    """A file to write that a command line names, with `suffix` added where it lacks it.
+
+    Raises:
+        ArgumentTypeError: it names no file.
+    """
+    out = Path(text).expanduser()
+    if not out.name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a file name")
+    return out if out.suffix == suffix else out.with_name(f"{out.name}{suffix}")

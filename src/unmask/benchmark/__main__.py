@@ -12,6 +12,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from unmask.benchmark.frozen import Benchmark, freeze, known, load, refuse_others
@@ -22,7 +23,7 @@ from unmask.data import dataset_of, originals
 from unmask.errors import UnmaskError
 from unmask.evaluation.sets import SetMetric, gather_features, measure_set
 from unmask.files import write_text
-from unmask.results.pictures import Hidden, read_hidden
+from unmask.results.pictures import kept_hidden
 from unmask.results.read import FinishedRun, find_runs, read_run
 from unmask.terminal import steady_streams
 
@@ -90,13 +91,8 @@ def measured_sets(
         UnmaskError: the data of the first run are not there any more.
     """
     dataset = dataset_of(runs[0], benchmark.ids)
-
-    def hidden(id: str) -> Hidden:
-        found = read_hidden(runs[0].folder, id)
-        assert found is not None, "checked before"
-        return found
-
     folders = [run.folder for run in runs]
+    hidden = partial(kept_hidden, folders[0])
     gathered = gather_features(folders, originals(dataset, benchmark.ids), hidden, inception_weights=inception)
     return {folder: measure_set(gathered.runs[folder], gathered.clean) for folder in folders}
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from unmask.compare.selection import named_ids
 from unmask.data import Pair
 from unmask.errors import UnmaskError
 from unmask.files import atomic_path, write_text
@@ -22,8 +23,6 @@ from unmask.results.read import FinishedRun
 from unmask.weights.digest import file_digest
 
 COLUMNS = ("id", "masked", "clean", "hole")
-NAMED = 5
-"""How many ids a message names; the rest is counted."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ def refuse_others(benchmark: Benchmark, run: FinishedRun) -> None:
         reasons = {failure.id: failure.reason for failure in run.result.failures}
         why = reasons.get(missing[0], "the run was not asked for it")
         raise UnmaskError(
-            f"{run.folder}: {len(missing)} of {len(benchmark.entries)} pictures are missing ({_named(missing)}; the "
+            f"{run.folder}: {len(missing)} of {len(benchmark.entries)} pictures are missing ({named_ids(missing)}; the "
             f"first: {why}). A benchmark is over all of them. {way_out}"
         )
     inputs = run.inputs
@@ -143,14 +142,14 @@ def refuse_others(benchmark: Benchmark, run: FinishedRun) -> None:
     other = [entry.id for entry in benchmark.entries if inputs[entry.id] and inputs[entry.id] != entry.input]
     if unknown or other:
         what = "it is not known from which files these were made" if unknown else "these were made from other files"
-        raise UnmaskError(f"{run.folder}: {what}: {_named(unknown or other)}. {way_out}")
+        raise UnmaskError(f"{run.folder}: {what}: {named_ids(unknown or other)}. {way_out}")
     holes = {entry.id: read_hidden(run.folder, entry.id) for entry in benchmark.entries}
     unscored = [id for id, hidden in holes.items() if hidden is None]
     if unscored:
-        raise UnmaskError(f"{run.folder}: occlusion/ lacks {_named(unscored)}; a run of an older version. {way_out}")
+        raise UnmaskError(f"{run.folder}: occlusion/ lacks {named_ids(unscored)}; a run of an older version. {way_out}")
     moved = [e.id for e in benchmark.entries if (hidden := holes[e.id]) is not None and hole_digest(hidden) != e.hole]
     if moved:
-        raise UnmaskError(f"{run.folder}: other holes than the benchmark's: {_named(moved)}. {way_out}")
+        raise UnmaskError(f"{run.folder}: other holes than the benchmark's: {named_ids(moved)}. {way_out}")
 
 
 def freeze(run: FinishedRun, pairs: Sequence[Pair], path: Path, rules: dict[str, Any]) -> None:
@@ -177,7 +176,3 @@ def freeze(run: FinishedRun, pairs: Sequence[Pair], path: Path, rules: dict[str,
         writer.writerow(COLUMNS)
         writer.writerows(entries)
     write_text(path, yaml.safe_dump(rules, sort_keys=False, allow_unicode=True, width=110))
-
-
-def _named(ids: Sequence[str]) -> str:
-    return ", ".join(ids[:NAMED]) + (f" and {len(ids) - NAMED} more" if len(ids) > NAMED else "")

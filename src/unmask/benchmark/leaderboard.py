@@ -9,6 +9,7 @@ from pathlib import Path
 
 from unmask.benchmark.frozen import Benchmark
 from unmask.benchmark.ranks import Place, places
+from unmask.compare.comparison import BOOTSTRAP_SAMPLES, SEED
 from unmask.evaluation.sets import SetMetric
 from unmask.files import atomic_path
 from unmask.results.read import FinishedRun
@@ -23,7 +24,6 @@ from unmask.results.table import (
     metric_label,
 )
 
-SAMPLES, SEED = 2000, 0
 SET_DIGITS = 4
 
 
@@ -60,7 +60,7 @@ def rank_runs(
     benchmark: Benchmark, runs: Sequence[FinishedRun], names: Sequence[str], sets: Mapping[Path, tuple[SetMetric, ...]]
 ) -> list[Line]:
     """The runs, the best first; those without a place last."""
-    records = [records_of(run, benchmark.ids) for run in runs]
+    records = [run.records_of(benchmark.ids) for run in runs]
     found = places(benchmark.metrics[0], records)
     lines = [
         Line(
@@ -68,19 +68,13 @@ def rank_runs(
             run,
             own,
             place,
-            {metric: summarise_metric(metric, own, SAMPLES, SEED) for metric in benchmark.metrics},
+            {metric: summarise_metric(metric, own, BOOTSTRAP_SAMPLES, SEED) for metric in benchmark.metrics},
             sets.get(run.folder, ()),
             run.result.seconds_per_image,
         )
         for name, run, own, place in zip(names, runs, records, found, strict=True)
     ]
     return sorted(lines, key=lambda line: (line.place is None, line.place.rank if line.place else 0, _p(line)))
-
-
-def records_of(run: FinishedRun, ids: Sequence[str]) -> tuple[PictureRecord, ...]:
-    """Those of `ids`, in this order."""
-    by_id = {record.id: record for record in run.records}
-    return tuple(by_id[id] for id in ids)
 
 
 def markdown(benchmark: Benchmark, lines: Sequence[Line], parts: Sequence[Part]) -> str:
@@ -105,7 +99,7 @@ def markdown(benchmark: Benchmark, lines: Sequence[Line], parts: Sequence[Part])
             cells = []
             for line in lines:
                 own = [record for record in line.records if record.id in part.ids]
-                cells.append(format_metric(first, summarise_metric(first, own, SAMPLES, SEED)))
+                cells.append(format_metric(first, summarise_metric(first, own, BOOTSTRAP_SAMPLES, SEED)))
             said.append(markdown_row([part.title, str(len(part.ids)), *cells]))
         said.append("")
     return "\n".join([*said, *card(benchmark)])
@@ -151,9 +145,8 @@ def _sets(lines: Sequence[Line]) -> list[str]:
     named = {one.name: one for line in lines for one in line.sets}
     if not named:
         return []
-    shown = [
-        name for name in named if any(one.name == name and one.value is not None for line in lines for one in line.sets)
-    ]
+    valued = {one.name for line in lines for one in line.sets if one.value is not None}
+    shown = [name for name in named if name in valued]
     said = ["## On all pictures together", ""]
     said += markdown_header(["run", *(f"{name} {'↑' if named[name].higher else '↓'}" for name in shown)])
     for line in lines:

@@ -9,7 +9,7 @@ import numpy as np
 
 from unmask.benchmark.leaderboard import Part
 from unmask.data import groups, read_attributes
-from unmask.results.pictures import read_hidden
+from unmask.results.pictures import kept_hidden
 
 SHARES = ("a third with the smallest holes", "the middle third", "a third with the largest holes")
 FEWEST = 5
@@ -18,11 +18,7 @@ FEWEST = 5
 
 def by_hole(folder: Path, ids: Sequence[str]) -> list[Part]:
     """Thirds by the share of the picture that is hidden, from a run's occlusion/."""
-    shares = []
-    for id in ids:
-        hidden = read_hidden(folder, id)
-        assert hidden is not None, "checked before"
-        shares.append(float(hidden.occlusion.mean()))
+    shares = [float(kept_hidden(folder, id).occlusion.mean()) for id in ids]
     order = np.argsort(shares, kind="stable")
     thirds = np.array_split(order, len(SHARES))
     parts = []

@@ -83,7 +83,7 @@ def compare(
     footnotes: Sequence[str] = (),
 ) -> Comparison:
     """Means and differences over exactly `ids`, which every run has; sorted by metric `sort`, runs without it last."""
-    records = [_records(run, ids) for run in runs]
+    records = [run.records_of(ids) for run in runs]
     beaten = [run.result.run.method in floors() for run in runs]
     columns = {name: _entries(name, records, beaten) for name in ALL_NAMES}
     rows = [
@@ -97,11 +97,6 @@ def compare(
         for index, (name, run) in enumerate(zip(names, runs, strict=True))
     ]
     return Comparison(tuple(ids), resolution, tuple(sorted(rows, key=lambda row: _order(row, sort))), tuple(footnotes))
-
-
-def _records(run: FinishedRun, ids: Sequence[str]) -> list[PictureRecord]:
-    by_id = {record.id: record for record in run.records}
-    return [by_id[id] for id in ids]
 
 
 def _entries(name: str, runs: Sequence[Sequence[PictureRecord]], floors: Sequence[bool]) -> list[Entry]:

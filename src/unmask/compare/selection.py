@@ -50,7 +50,7 @@ def ids_to_compare(runs: Sequence[FinishedRun], names: Sequence[str], *, common:
     union = set().union(*(run.ids for run in runs))
     shared = union.intersection(*(run.ids for run in runs))
     lacking = [
-        f"{name} has {len(run.ids)} and lacks {len(lacks)} ({_named(lacks)})"
+        f"{name} has {len(run.ids)} and lacks {len(lacks)} ({named_ids(lacks)})"
         for name, run in zip(names, runs, strict=True)
         if (lacks := sorted(union.difference(run.ids)))
     ]
@@ -137,5 +137,6 @@ def _value(run: FinishedRun, key: str) -> object:
     return (run.config.get(group) or {}).get(name)
 
 
-def _named(ids: Sequence[str]) -> str:
+def named_ids(ids: Sequence[str]) -> str:
+    """A few of them, and a sign that there are more."""
     return ", ".join(ids[:NAMED]) + (", …" if len(ids) > NAMED else "")

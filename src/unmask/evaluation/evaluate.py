@@ -11,7 +11,7 @@ import torch
 from unmask.config import EvaluationConfig
 from unmask.errors import UnmaskError
 from unmask.evaluation.gallery import Gallery, make_gallery
-from unmask.evaluation.measure import Measured, Originals, measure_pictures
+from unmask.evaluation.measure import Measured, Originals, measure_pictures, wanting
 from unmask.evaluation.metrics import FaceMetrics, hole_scores
 from unmask.evaluation.tensorboard import report
 from unmask.faces import Reconstruction
@@ -60,7 +60,7 @@ def evaluate(
         made = make(unmask, task, emerging=emerging, run_log=run_log, processes=processes, progress=progress)
     except BaseException:
         if processes.first:
-            _leave_incomplete(task, originals, config.grid_rows, run_log)
+            _draw_what_is_there(task, originals, config.grid_rows, run_log)
         raise
     try:
         records = measure_made(made, originals, config=config, processes=processes, progress=progress)
@@ -76,7 +76,10 @@ def evaluate(
         # Ctrl-C included: whatever happened, leave a directory that says what is in it
         if processes.first:
             processes.stop_others(error)
-            _leave_incomplete(task, originals, config.grid_rows, run_log)
+            if made.whole is not None:
+                part = replace(made.whole, records=made.outputs.finished())
+                made.outputs.leave_incomplete(task.result(part, complete=False))
+            _draw_what_is_there(task, originals, config.grid_rows, run_log)
         raise
     _tell(result)
     return result
@@ -87,17 +90,20 @@ def measure_made(
 ) -> tuple[PictureRecord, ...]:
     """The records of all pictures with their numbers, at the first process; () at the others. Each measures its share,
     and writes a row as it has one."""
-    rows = None if made.whole is None else [row_of(record) for record in made.whole.records]
-    records = tuple(record_from_row(row) for row in processes.broadcast(rows))
-    before = processes.done
-    folder = made.outputs.folder
+    folder, faces = made.outputs.folder, FaceMetrics.of(config)
+    records = () if made.whole is None else made.whole.records
     # what an older version made is left as it was measured: it kept no occlusions (python -m unmask.measure finds them)
-    kept = tuple(one for one in processes.share(records) if occlusion_path(folder, one.id).is_file())
+    left = [one for one in records if wanting(one, faces) and occlusion_path(folder, one.id).is_file()]
+    left = [record_from_row(row) for row in processes.broadcast([row_of(one) for one in left])]
+    before = processes.done
     done = []
-    with progress_bar("measuring", len(records), enabled=progress) as show:
-        faces = FaceMetrics.of(config)
+    with progress_bar("measuring", len(left), enabled=progress) as show:
         measured = measure_pictures(
-            [Measured(folder, kept)], originals, faces=faces, workers=torch.get_num_threads(), device=processes.device
+            [Measured(folder, processes.share(left))],
+            originals,
+            faces=faces,
+            workers=torch.get_num_threads(),
+            device=processes.device,
         )
         for _, record in measured:
             processes.stop_if_another_failed()
@@ -110,7 +116,7 @@ def measure_made(
             meanwhile=lambda: show(processes.done - before, "waiting for the other processes"),
         )
     new = {row[0]: record_from_row(row) for share in shares for row in share}
-    return tuple(new.get(record.id, record) for record in records) if processes.first else ()
+    return tuple(new.get(record.id, record) for record in records)
 
 
 def _draw(task: Task, originals: Originals, rows: int) -> Gallery | None:
@@ -120,10 +126,9 @@ def _draw(task: Task, originals: Originals, rows: int) -> Gallery | None:
     return gallery
 
 
-def _leave_incomplete(task: Task, originals: Originals, rows: int, run_log: RunLog) -> None:
-    """After an exception: what is measured so far, and the picture of it."""
+def _draw_what_is_there(task: Task, originals: Originals, rows: int, run_log: RunLog) -> None:
+    """After an exception."""
     try:
-        RunOutputs.of(task.folder).write_table(finished_records(task.folder))
         _draw(task, originals, rows)
         run_log.flush()
     except (UnmaskError, OSError) as error:

@@ -51,12 +51,12 @@ def measure_pictures(
     faces: FaceMetrics,
     workers: int = 1,
     device: torch.device = CPU,
-    again: bool = False,
 ) -> Iterator[tuple[Measured, PictureRecord]]:
     """The pictures of all runs with their numbers, picture by picture in the order of the ids.
 
-    What is known of an original, its face above all, is computed once for all runs and all answers. Memory does not
-    grow with the number of pictures. A number does not depend on `workers`, nor on the other pictures.
+    A metric that has a value and cannot be computed any more keeps it. What is known of an original, its face above
+    all, is computed once for all runs and all answers. Memory does not grow with the number of pictures. A number does
+    not depend on `workers`, nor on the other pictures.
 
     Args:
         runs: of one data set.
@@ -65,15 +65,13 @@ def measure_pictures(
         faces: which metrics of the face are wanted.
         workers: threads.
         device: where LPIPS is computed.
-        again: measure what has a value, too; a metric that cannot be computed any more keeps its value all the same.
     Raises:
         UnmaskError: a picture is missing or damaged, or weights that a metric needs cannot be had.
     """
     by_id: dict[str, list[tuple[Measured, PictureRecord]]] = {}
     for run in runs:
         for record in run.records:
-            if again or wanting(record, faces):
-                by_id.setdefault(record.id, []).append((run, record))
+            by_id.setdefault(record.id, []).append((run, record))
 
     def of_one(original: Original) -> list[tuple[Measured, PictureRecord]]:
         truth = Truth(original, device)

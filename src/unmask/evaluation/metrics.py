@@ -53,7 +53,7 @@ class FaceMetrics:
     """Which metrics of the face are wanted; they take longer than the others, and weights of their own.
 
     Attributes:
-        identity: identity/arcface.
+        identity: identity/*.
         expression: expression/*.
     """
 

@@ -13,12 +13,13 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from unmask.errors import UnmaskError
 from unmask.export.kinds import KINDS, prepare
 from unmask.export.writing import export
-from unmask.shell import override
+from unmask.shell import output_file, override
 from unmask.terminal import steady_streams
 
 SUFFIX = ".onnx"
@@ -62,7 +63,9 @@ def parse(arguments: Sequence[str] | None) -> Options:
         "experiment=feed_forward does; occlusion: picture to the probability of a face mask at each pixel.",
     )
     parser.add_argument("kind", choices=list(KINDS), metavar="KIND", help=", ".join(KINDS))
-    parser.add_argument("out", type=_out, metavar="OUT", help=f"file to write; {SUFFIX} is added")
+    parser.add_argument(
+        "out", type=partial(output_file, suffix=SUFFIX), metavar="OUT", help=f"file to write; {SUFFIX} is added"
+    )
     parser.add_argument(
         "overrides",
         nargs="*",
@@ -71,13 +74,6 @@ def parse(arguments: Sequence[str] | None) -> Options:
     )
     read = parser.parse_args(arguments)
     return Options(read.kind, read.out, tuple(read.overrides))
-
-
-def _out(text: str) -> Path:
-    out = Path(text).expanduser()
-    if not out.name:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a file name")
-    return out if out.suffix == SUFFIX else out.with_name(f"{out.name}{SUFFIX}")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from unmask import weights
 from unmask.images import to_uint8
+from unmask.onnxmodels.session import open_session
 
 
 def run(artifact: str, pixels: np.ndarray) -> list[np.ndarray]:
@@ -32,21 +33,7 @@ def pictures(images: Tensor) -> list[np.ndarray]:
     return [to_uint8(image) for image in batch]
 
 
-def open_session(model: str | bytes, threads: int) -> Any:
-    """The session of a network, given as the path of its file or as the file's bytes, on `threads` threads."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # warnings that a shape differs from the exported one are harmless
-    options.log_severity_level = 3
-    # weights of 8 bits are unpacked once, not at every run, which takes half the time
-    options.add_session_config_entry("session.disable_quant_qdq", "1")
-    return onnxruntime.InferenceSession(model, sess_options=options, providers=["CPUExecutionProvider"])
-
-
 @cache
 def _session(artifact: str, threads: int) -> tuple[Any, str]:
-    session = open_session(str(weights.path(artifact)), threads)
+    session = open_session(str(weights.path(artifact)), threads=threads)
     return session, session.get_inputs()[0].name

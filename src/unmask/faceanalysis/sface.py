@@ -18,7 +18,8 @@ from torch import Tensor
 from unmask import weights
 from unmask.errors import UnmaskError
 from unmask.faceanalysis.identity import align
-from unmask.faceanalysis.sessions import open_session, pictures
+from unmask.faceanalysis.sessions import pictures
+from unmask.onnxmodels.session import open_session
 
 INPUT = "data"
 SFACE_BATCH = 32
@@ -81,4 +82,4 @@ def feedable(path: Path) -> bytes:
 
 @cache
 def _session(threads: int) -> Any:
-    return open_session(feedable(weights.path("sface")), threads)
+    return open_session(feedable(weights.path("sface")), threads=threads, unpack=True)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from unmask.errors import UnmaskError
+from unmask.onnxmodels.session import CPU, open_session
 
 DTYPES: dict[str, type[np.generic]] = {
     "tensor(uint8)": np.uint8,
@@ -86,14 +87,10 @@ def open_model(path: Path, *, threads: int, cuda: bool) -> OnnxModel:
 
     if not path.is_file():
         raise UnmaskError(f"method.model={path}: no such file (from {Path.cwd()}).")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # warnings about the exporter's work are of no use to who runs the model
-    wanted = ("CUDAExecutionProvider", "CPUExecutionProvider") if cuda else ("CPUExecutionProvider",)
+    wanted = ("CUDAExecutionProvider", CPU) if cuda else (CPU,)
     providers = [one for one in wanted if one in onnxruntime.get_available_providers()]
     try:
-        session = onnxruntime.InferenceSession(str(path), sess_options=options, providers=providers)
+        session = open_session(str(path), threads=threads, providers=providers)
     except Exception as error:  # onnxruntime's errors have no common class of their own
         raise UnmaskError(
             f"method.model={path}: not an ONNX model that onnxruntime {onnxruntime.__version__} can load "

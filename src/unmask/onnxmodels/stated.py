@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, fields
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from unmask.config import (
     OnnxConfig,
@@ -25,22 +25,6 @@ KIND = "kind"
 """In it: what was exported."""
 CONTRACT = "contract"
 """In it: the fields of `Stated`, for what makes pictures."""
-ENUMS: dict[str, type[Enum]] = {
-    "layout": OnnxLayout,
-    "picture_range": OnnxRange,
-    "output_range": OnnxRange,
-    "hole_marks": OnnxMarks,
-    "hole_range": OnnxHoleRange,
-    "hidden": OnnxHidden,
-}
-OTHERS: dict[str, type] = {
-    "picture_input": str,
-    "hole_input": str,
-    "output": str,
-    "size": int,
-    "bgr": bool,
-    "hole_first": bool,
-}
 
 
 @dataclass(frozen=True)
@@ -135,8 +119,9 @@ def of_metadata(metadata: dict[str, str], path: Path) -> Stated:
 
 
 def _value(name: str, value: Any) -> Any:
-    if name in ENUMS:
-        return ENUMS[name](value)
-    if type(value) is not OTHERS[name]:
+    kind, _ = get_args(get_type_hints(Stated)[name])  # beside None
+    if issubclass(kind, Enum):
+        return kind(value)
+    if type(value) is not kind:
         raise TypeError(f"{name}={value!r}")
     return value

@@ -3,6 +3,7 @@
 metrics.json          state and means          metrics.csv    a row per finished picture
 raw/, composite/      a picture per id         grid.png       some of them side by side
 samples/, deviation/  of several answers       failed.json    why a job of a sweep ended early
+occlusion/            where the face mask is   latents/       w_plus
 """
 
 from __future__ import annotations

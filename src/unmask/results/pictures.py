@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unmask.errors import UnmaskError
 from unmask.images import load_image, load_levels, save_levels
 from unmask.results.layout import (
     composite_path,
@@ -98,6 +99,18 @@ def read_hidden(folder: Path, id: str) -> Hidden | None:
         return None
     levels = load_levels(path)[0][..., 0]
     return Hidden(_region(levels == HIDDEN), _region(levels >= GROWN))
+
+
+def kept_hidden(folder: Path, id: str) -> Hidden:
+    """The same of a run that keeps it.
+
+    Raises:
+        UnmaskError: the file is missing or damaged; names it.
+    """
+    hidden = read_hidden(folder, id)
+    if hidden is None:
+        raise UnmaskError(f"{occlusion_path(folder, id)}: missing, a run of an older version; run it again.")
+    return hidden
 
 
 def _region(inside: np.ndarray) -> Tensor:

@@ -52,6 +52,11 @@ class FinishedRun:
         """Id -> what tells the picture from others, "" where its version did not say; ascending by id."""
         return {record.id: record.input for record in self.records}
 
+    def records_of(self, ids: Sequence[str]) -> tuple[PictureRecord, ...]:
+        """Those of `ids`, which it has, in this order."""
+        by_id = {record.id: record for record in self.records}
+        return tuple(by_id[id] for id in ids)
+
     @property
     def missing(self) -> Path | None:
         """The first composite that is not there any more; None where all are."""

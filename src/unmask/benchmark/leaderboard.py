@@ -12,6 +12,7 @@ from unmask.benchmark.ranks import Place, places
 from unmask.compare.comparison import BOOTSTRAP_SAMPLES, SEED
 from unmask.evaluation.sets import SetMetric
 from unmask.files import atomic_path
+from unmask.results.catalogue import HIGHER_IS_BETTER
 from unmask.results.read import FinishedRun
 from unmask.results.records import PictureRecord
 from unmask.results.summary import MetricSummary, summarise_metric
@@ -74,7 +75,7 @@ def rank_runs(
         )
         for name, run, own, place in zip(names, runs, records, found, strict=True)
     ]
-    return sorted(lines, key=lambda line: (line.place is None, line.place.rank if line.place else 0, _p(line)))
+    return sorted(lines, key=lambda line: _order(line, benchmark.metrics[0]))
 
 
 def markdown(benchmark: Benchmark, lines: Sequence[Line], parts: Sequence[Part]) -> str:
@@ -173,5 +174,9 @@ def _tested(line: Line) -> str:
     return ABSENT_NUMBER if line.place is None or line.place.p is None else f"{line.place.p:.2g}"
 
 
-def _p(line: Line) -> float:
-    return 0.0 if line.place is None or line.place.p is None else 1.0 - line.place.p
+def _order(line: Line, metric: str) -> tuple[bool, int, float]:
+    """By rank, and within a rank by the mean."""
+    mean = line.summaries[metric].mean
+    if line.place is None or mean is None:
+        return (True, 0, 0.0)
+    return (False, line.place.rank, -mean if HIGHER_IS_BETTER[metric] else mean)

@@ -15,7 +15,7 @@ import pytest
 
 from helpers.command import Cli, succeed, write_pair_tree
 from helpers.probe_method import BUG, ONLY_IN, SECONDS, USER_MISTAKE
-from helpers.real_processes import TORCHRUN, finish, outcome, signal_all, start
+from helpers.real_processes import PLAIN, TORCHRUN, finish, outcome, signal_all, start
 
 pytestmark = pytest.mark.slow
 QUICK = ("data=ffhq_cmfd", "evaluation.identity=false", "device=cpu", "progress=false", "data.root=pairs")
@@ -59,23 +59,29 @@ def curves(run: Path) -> dict[tuple[str, int], float]:
 
 
 @pytest.mark.weights
+@pytest.mark.parametrize(
+    ("launcher", "method"),
+    [(PLAIN, PROJECTION), (TORCHRUN, ("method=inpaint", "data.resolution=64"))],
+    ids=["stylegan_proj", "inpaint by torchrun"],
+)
 @pytest.mark.usefixtures("one_thread")
-def test_two_processes_leave_what_one_does(unmask_cli: Cli, tmp_path: Path) -> None:
-    method, launcher = PROJECTION, TORCHRUN
-    write_pair_tree(tmp_path / "pairs", 3, size=64)
+def test_two_processes_leave_what_one_does(
+    launcher: tuple[str, ...], method: tuple[str, ...], unmask_cli: Cli, tmp_path: Path
+) -> None:
+    write_pair_tree(tmp_path / "pairs", 5, size=64)
     (tmp_path / "pairs" / "cmfd" / "00000" / "00001_Mask.jpg").write_bytes(b"no picture")
     succeed(unmask_cli(*method, *QUICK, "hydra.run.dir=one"))
     told = finish(start(tmp_path, *method, *QUICK, "hydra.run.dir=two", "devices=2", launcher=launcher))
     one, two = tmp_path / "one", tmp_path / "two"
     assert report(one)["status"] == "complete"
-    assert (report(one)["n"], [failure["id"] for failure in report(one)["failures"]]) == (2, ["00001"])
+    assert (report(one)["n"], [failure["id"] for failure in report(one)["failures"]]) == (4, ["00001"])
     assert report(two) == report(one)
     assert rows(two / "metrics.csv") == rows(one / "metrics.csv")
-    assert [row["id"] for row in rows(two / "metrics.csv")] == ["00000", "00002"]
-    assert len(files(one)) == 17
+    assert [row["id"] for row in rows(two / "metrics.csv")] == ["00000", "00002", "00003", "00004"]
+    assert len(files(one)) == (33 if method is PROJECTION else 13)
     assert files(two) == files(one)
     assert kinds(two) == kinds(one)
-    for name in ("3 pictures used of 3", "whole/psnr"):
+    for name in ("5 pictures used of 5", "whole/psnr"):
         assert told.count(name) == 1, "one process tells the story"
     known = curves(one)
     assert {key: value for key, value in curves(two).items() if "losses" in key[0]} == pytest.approx(

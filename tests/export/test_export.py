@@ -51,8 +51,9 @@ def through_onnx(path: Path, batch: Faces) -> Tensor:
     "variant",
     [
         ("method.input=visible", "method.norm=batch", "method.picture_statistics=true"),
+        ("method.input=masked", "method.norm=instance"),
     ],
-    ids=["visible"],
+    ids=["visible", "masked"],
 )
 def test_pix2pix_is_the_same_from_its_file(
     variant: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -128,3 +129,16 @@ def test_mistakes_end_with_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFix
     with pytest.raises(SystemExit) as ending:
         main(["gan", "m"])
     assert ending.value.code == 2
+
+
+@pytest.mark.slow
+@pytest.mark.weights
+def test_the_encoder_is_the_same_from_its_file(tmp_path: Path) -> None:
+    exported = prepare("encoder", ("data.resolution=128",))
+    assert export(exported, tmp_path / "encoder.onnx") < 1e-4
+    batch = faces(128)
+    method = build_method(
+        kinds.settings(("experiment=feed_forward", "data.resolution=128", "method.precision=32-true")), CPU
+    )
+    wanted = method.unmask(batch).raw
+    torch.testing.assert_close(through_onnx(tmp_path / "encoder.onnx", batch), wanted, atol=TOLERANCE, rtol=0)

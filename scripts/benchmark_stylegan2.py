@@ -40,11 +40,11 @@ from torch import Tensor
 from bare_convolutions import RecordConvolutions, run_all
 from measuring import make_parser, parse, peak_memory_mb, publish, repeat, take_turns
 from unmask.compilation import compiler_works
-from unmask.config import PixelLoss
 from unmask.generators.stylegan2.architecture import GeneratorArchitecture
 from unmask.generators.stylegan2.filters import upfirdn2d
 from unmask.generators.stylegan2.layers import SynthesisLayer, activate
 from unmask.generators.stylegan2.synthesis import Synthesis, SynthesisBlock
+from unmask.kinds import PixelLoss
 from unmask.networks.vgg import VGG16Features
 from unmask.projection.latents import LatentStatistics
 from unmask.projection.noise import NoiseMaps

@@ -10,8 +10,9 @@ import torch
 
 from helpers.golden_arrays import Arrays, assert_close
 from unmask.adversarial import adversarial_loss, gradient_penalty
-from unmask.config import AdversarialLoss, Norm
+from unmask.kinds import AdversarialLoss
 from unmask.networks.discriminators import PatchDiscriminator
+from unmask.networks.kinds import Norm
 
 
 @pytest.mark.parametrize("real", [True, False])

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from unmask.compositing import colour_membrane, composite, soft_edge
-from unmask.config import Blend
+from unmask.kinds import Blend
 
 
 def disc_hole(size: int = 64, radius: int = 16) -> torch.Tensor:

@@ -10,9 +10,10 @@ from hydra.errors import ConfigCompositionException, HydraException
 from hydra.utils import get_class
 from omegaconf import OmegaConf
 
-from unmask.config import PixelLoss, RunConfig
+from unmask.config import RunConfig
 from unmask.config_dir import config_dir, sample_root
 from unmask.fingerprint import config_hash
+from unmask.kinds import PixelLoss
 from unmask.methods.base import Method
 from unmask.run import typed, with_absolute_paths
 

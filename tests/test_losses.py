@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from unmask.config import PixelLoss
+from unmask.kinds import PixelLoss
 from unmask.losses import BCE_MARGIN, masked_mean, pixel_loss, unit_normalise
 
 

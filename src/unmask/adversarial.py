@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unmask.config import AdversarialLoss
+from unmask.kinds import AdversarialLoss
 
 GRADIENT_PENALTY = 10.0
 """Weight of the gradient penalty (Gulrajani et al. 2017)."""

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unmask.config import Blend
 from unmask.images import depth
+from unmask.kinds import Blend
 
 ROBUST_SCALE = 0.05
 """Differences from the common cast above this (pictures in [-1,1]) are taken for content that disagrees, not for

@@ -2,6 +2,9 @@
 
 Every YAML file under configs/ names its schema first in its defaults list, so a misspelt key or a wrong type fails
 while the command line is composed, before any work is done. Field docstrings are the reference of the options.
+
+An enum of code that knows no settings lives beside that code (`unmask.kinds`, `unmask.networks.kinds`), the others
+beside their options.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ from typing import Any, ClassVar
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
+from unmask.kinds import AdversarialLoss, Blend, PixelLoss, Shrink
+from unmask.networks.kinds import Discriminator, Norm
 from unmask.options import Influence, Place, Settings, option
 
 MAX_SEED = 2**63 - 1
@@ -31,13 +36,6 @@ class OcclusionSource(Enum):
     painted = "painted"
     difference = "difference"
     landmarks = "landmarks"
-
-
-class Blend(Enum):
-    """How the generated part is joined to the input's own pixels."""
-
-    feather = "feather"
-    membrane = "membrane"
 
 
 class Split(Enum):
@@ -94,8 +92,8 @@ class DataConfig(Settings, group="data"):
 
 
 @dataclass
-class OcclusionConfig(Settings, group="occlusion"):
-    """Where the face mask is, and how the fill is joined to the rest."""
+class HoleConfig(Settings, group="occlusion"):
+    """Where the face mask is, and with it what is to be filled."""
 
     source: OcclusionSource = option(column=True)
     """auto: found in the picture by the project's own network, and checked against the face's landmarks; painted: a map
@@ -112,6 +110,18 @@ class OcclusionConfig(Settings, group="occlusion"):
     map."""
     dilate: float = option(4.0, minimum=0, maximum=128)
     """Grow the occlusion by this many pixels before filling it (at 256; scaled with the resolution)."""
+
+    @property
+    def takes_painted(self) -> bool:
+        """Whether painted maps are used where there are any."""
+        automatic = self.source is OcclusionSource.auto
+        return self.source is OcclusionSource.painted or (automatic and self.prefer_painted)
+
+
+@dataclass
+class JoinConfig(Settings, group="occlusion"):
+    """How the fill is joined to the rest."""
+
     seam: float = option(3.5, minimum=0, maximum=128)
     """Paste the generated part into the occlusion grown by this many pixels (at 256): a little less than `dilate`,
     since most of the outermost pixels, which a method had better not look at, still show the face itself."""
@@ -121,11 +131,10 @@ class OcclusionConfig(Settings, group="occlusion"):
     """feather: plain alpha blending; membrane: also shift the generated colours so that they meet the input's at the
     seam."""
 
-    @property
-    def takes_painted(self) -> bool:
-        """Whether painted maps are used where there are any."""
-        automatic = self.source is OcclusionSource.auto
-        return self.source is OcclusionSource.painted or (automatic and self.prefer_painted)
+
+@dataclass
+class OcclusionConfig(JoinConfig, HoleConfig):
+    """Where the face mask is, and how the fill is joined to the rest."""
 
 
 @dataclass
@@ -341,21 +350,6 @@ class LatentSpaceName(Enum):
     pn = "pn"
 
 
-class PixelLoss(Enum):
-    """How generated and target pixels are compared."""
-
-    mse = "mse"
-    l1 = "l1"
-    bce = "bce"
-
-
-class Shrink(Enum):
-    """How pictures are shrunk before VGG-16."""
-
-    bicubic = "bicubic"
-    area = "area"
-
-
 @dataclass
 class StyleGANProjConfig(MethodConfig):
     """Project the visible face into the latent space of a frozen generator; the generator fills the rest."""
@@ -472,28 +466,6 @@ class StyleGANProjConfig(MethodConfig):
     differ only by rounding."""
 
 
-class Norm(Enum):
-    """Normalisation layers of image-to-image networks."""
-
-    batch = "batch"
-    instance = "instance"
-
-
-class AdversarialLoss(Enum):
-    """The adversarial loss of discriminator and generator."""
-
-    lsgan = "lsgan"
-    vanilla = "vanilla"
-    wgangp = "wgangp"
-
-
-class Discriminator(Enum):
-    """What a discriminator judges."""
-
-    patch = "patch"
-    pixel = "pixel"
-
-
 class Pix2PixInput(Enum):
     """What the generator of pix2pix is shown."""
 
@@ -508,6 +480,12 @@ class TrainedMethodConfig(MethodConfig):
     checkpoint: str | None = option(None, path=Place.here)
     """Evaluate these weights instead of training: "pretrained" (those that ship, if there are any), the file or run
     directory of a training, or a checkpoint of junyanz/pytorch-CycleGAN-and-pix2pix (.pth). null trains."""
+
+
+@dataclass
+class GANConfig(TrainedMethodConfig):
+    """What methods that learn against a discriminator share."""
+
     ngf: int = option(64, minimum=1, maximum=1024)
     """Channels of the generator's first convolution."""
     ndf: int = option(64, minimum=1, maximum=1024)
@@ -523,7 +501,7 @@ class TrainedMethodConfig(MethodConfig):
 
 
 @dataclass
-class Pix2PixConfig(TrainedMethodConfig):
+class Pix2PixConfig(GANConfig):
     """A conditional GAN with an L1 term, trained on pairs (Isola et al. 2017)."""
 
     norm: Norm = Norm.batch
@@ -554,7 +532,7 @@ class Pix2PixConfig(TrainedMethodConfig):
 
 
 @dataclass
-class CycleGANConfig(TrainedMethodConfig):
+class CycleGANConfig(GANConfig):
     """Two generators and two discriminators, trained without pairs (Zhu et al. 2017)."""
 
     blocks: int = option(9, minimum=1, maximum=100)

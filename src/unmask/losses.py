@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unmask.config import PixelLoss
+from unmask.kinds import PixelLoss
 
 BCE_MARGIN = 1e-4
 """Pixels are kept this far from 0 and 1 in the cross-entropy, where its gradient would be infinite."""

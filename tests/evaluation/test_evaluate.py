@@ -16,11 +16,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from helpers.finished import originals_of
-from unmask.config import Blend, EvaluationConfig, OcclusionConfig, OcclusionSource
+from unmask.config import EvaluationConfig, OcclusionConfig, OcclusionSource
 from unmask.errors import UnmaskError
 from unmask.evaluation import evaluate
 from unmask.faces import Doubt, Faces, Failure, Reconstruction, StepCallback, StepReport
 from unmask.images import to_uint8
+from unmask.kinds import Blend
 from unmask.making.make import Task
 from unmask.processes import SingleProcess
 from unmask.results.catalogue import (

@@ -14,10 +14,11 @@ import torch
 from PIL import Image
 
 from helpers.finished import originals_of
-from unmask.config import Blend, EvaluationConfig, OcclusionConfig, OcclusionSource
+from unmask.config import EvaluationConfig, OcclusionConfig, OcclusionSource
 from unmask.evaluation import evaluate
 from unmask.faces import Faces, Failure, Reconstruction
 from unmask.images import load_image, to_uint8
+from unmask.kinds import Blend
 from unmask.making.make import Task
 from unmask.processes import SingleProcess
 from unmask.results.catalogue import SAMPLE_NAMES

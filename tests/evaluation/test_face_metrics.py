@@ -13,13 +13,14 @@ from torch import Tensor
 
 from unmask import faceanalysis
 from unmask.compositing import composite
-from unmask.config import Blend, DataConfig, EvaluationConfig, OcclusionConfig, OcclusionSource
+from unmask.config import DataConfig, EvaluationConfig, OcclusionConfig, OcclusionSource
 from unmask.data import batches, load_dataset
 from unmask.evaluation import metrics
 from unmask.evaluation.metrics import FaceMetrics, face_metrics
 from unmask.evaluation.truth import Truth
 from unmask.faceanalysis import ARCFACE_TEMPLATE, Detection, Landmarks
 from unmask.images import from_uint8, load_image, to_uint8
+from unmask.kinds import Blend
 from unmask.results.catalogue import (
     ALL_NAMES,
     DIGITS,

@@ -13,11 +13,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from unmask.config import Blend
 from unmask.evaluation import metrics
 from unmask.evaluation.lpips import lpips_distance
 from unmask.evaluation.truth import Truth
 from unmask.images import dilate, from_uint8, load_image, to_uint8
+from unmask.kinds import Blend
 
 SHARED = Path(os.environ.get("UNMASK_SHARED_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
 PAIRS = SHARED / "ffhq_cmfd"

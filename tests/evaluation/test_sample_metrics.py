@@ -10,7 +10,7 @@ import torch
 
 from helpers.finished import finish
 from unmask import faceanalysis
-from unmask.config import Blend, OcclusionConfig, OcclusionSource
+from unmask.config import OcclusionConfig, OcclusionSource
 from unmask.evaluation.metrics import (
     IDENTICAL,
     NO_FACE,
@@ -26,6 +26,7 @@ from unmask.evaluation.truth import Truth
 from unmask.faceanalysis import ARCFACE_TEMPLATE, Detection
 from unmask.faces import Faces, Reconstruction
 from unmask.images import to_uint8
+from unmask.kinds import Blend
 from unmask.results.catalogue import ALL_NAMES, IDENTITY_OFF, NO_CLEAN, ONE_ANSWER, SAMPLE_NAMES, Measurement
 from unmask.results.deviation import BRIGHTEST_DEVIATION, deviation, deviation_picture
 

@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 
 from helpers.finished import finish
-from unmask.config import Blend, OcclusionConfig, OcclusionSource
+from unmask.config import OcclusionConfig, OcclusionSource
 from unmask.errors import UnmaskError
 from unmask.evaluation import validate
 from unmask.evaluation.metrics import FaceMetrics
 from unmask.faces import Faces, Reconstruction
+from unmask.kinds import Blend
 from unmask.results.catalogue import EXPRESSION_NAMES, IDENTITY_NAMES
 from unmask.runlog import NullRunLog
 

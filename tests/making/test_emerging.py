@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from unmask.config import Blend, OcclusionConfig, OcclusionSource
+from unmask.config import OcclusionConfig, OcclusionSource
 from unmask.evaluation.metrics import hole_psnr, hole_scores, scored_hole
 from unmask.faces import Faces
+from unmask.kinds import Blend
 from unmask.making.emerging import FOLLOWED, FRAMES, GAP, EmergingPictures, Frames, strip
 from unmask.runlog import NullRunLog
 

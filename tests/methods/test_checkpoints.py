@@ -14,10 +14,11 @@ import pytest
 import torch
 from torch import nn
 
-from unmask.config import CycleGANConfig, Norm, Pix2PixConfig, Pix2PixInput
+from unmask.config import CycleGANConfig, Pix2PixConfig, Pix2PixInput
 from unmask.errors import UnmaskError
 from unmask.methods.checkpoints import load_generator, save_generator
 from unmask.networks.discriminators import PatchDiscriminator
+from unmask.networks.kinds import Norm
 from unmask.networks.resnet_generator import ResNetGenerator
 from unmask.networks.unet_generator import UNetGenerator
 

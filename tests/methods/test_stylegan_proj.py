@@ -10,12 +10,13 @@ import torch
 
 from helpers.linear_generator import LinearGenerator
 from helpers.random_vgg import random_vgg
-from unmask.config import Init, LatentSpaceName, MobileStyleGANConfig, PixelLoss, StyleGANProjConfig
+from unmask.config import Init, LatentSpaceName, MobileStyleGANConfig, StyleGANProjConfig
 from unmask.errors import UnmaskError
 from unmask.faces import Faces, StepReport
 from unmask.generators.base import Generator
 from unmask.generators.mobilestylegan import MobileStyleGAN
 from unmask.images import blur, resize
+from unmask.kinds import PixelLoss
 from unmask.methods.stylegan_proj import StyleGANProjection
 from unmask.networks.face_embedding import FaceEmbedding
 from unmask.networks.vgg import VGG16Features

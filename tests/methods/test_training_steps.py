@@ -13,11 +13,13 @@ from torch import Tensor, nn
 from helpers.bounds import without_gradient
 from helpers.golden_arrays import IMAGE_TO_IMAGE, Arrays
 from helpers.training_steps import Updater, made_up_batch
-from unmask.config import AdversarialLoss, CycleGANConfig, Norm, Pix2PixConfig, Pix2PixInput
+from unmask.config import CycleGANConfig, Pix2PixConfig, Pix2PixInput
 from unmask.faces import Faces, TrainingBatch
+from unmask.kinds import AdversarialLoss
 from unmask.methods.cyclegan import CycleGAN
 from unmask.methods.pix2pix import Pix2Pix
 from unmask.methods.trained import TrainedMethod
+from unmask.networks.kinds import Norm
 
 
 def batch_of(arrays: Arrays, step: int, *, paired: bool) -> TrainingBatch:

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from helpers.golden_arrays import Arrays, assert_close, check_network
-from unmask.config import Norm
 from unmask.errors import UnmaskError
 from unmask.networks.discriminators import PatchDiscriminator, PixelDiscriminator
+from unmask.networks.kinds import Norm
 from unmask.networks.normalisation import InstanceNorm, initialise
 from unmask.networks.resnet_generator import ResNetGenerator
 from unmask.networks.unet_generator import UNetGenerator

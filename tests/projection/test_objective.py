@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from helpers.random_vgg import random_vgg
-from unmask.config import PixelLoss
+from unmask.kinds import PixelLoss
 from unmask.losses import unit_normalise
 from unmask.networks.face_embedding import FaceEmbedding
 from unmask.networks.vgg import VGG16Features

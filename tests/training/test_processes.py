@@ -16,9 +16,10 @@ from helpers import real_processes
 from helpers.bounds import without_gradient
 from helpers.command import Cli, succeed, write_pair_tree
 from helpers.real_processes import PLAIN, TORCHRUN, finish, outcome
-from unmask.config import CycleGANConfig, Norm, Pix2PixConfig
+from unmask.config import CycleGANConfig, Pix2PixConfig
 from unmask.methods.cyclegan import CycleGAN
 from unmask.methods.pix2pix import Pix2Pix
+from unmask.networks.kinds import Norm
 
 pytestmark = [pytest.mark.slow, pytest.mark.weights, pytest.mark.usefixtures("one_thread")]
 SIZE = 64

@@ -12,7 +12,7 @@ from torch import Tensor
 from unmask.alignment.grain import Grain, matching_blur
 from unmask.alignment.quad import Quad
 from unmask.compositing import composite, soft_edge
-from unmask.config import OcclusionConfig
+from unmask.config import JoinConfig
 from unmask.images import from_uint8, resize, to_uint8
 
 MARGIN = 40.0
@@ -90,7 +90,7 @@ def fitted_full(raw: Tensor, full: Tensor | None) -> Tensor:
 
 
 def paste(
-    photo: np.ndarray, quad: Quad, picture: Tensor, filled: Tensor, occlusion: OcclusionConfig, *, seed: int = 0
+    photo: np.ndarray, quad: Quad, picture: Tensor, filled: Tensor, occlusion: JoinConfig, *, seed: int = 0
 ) -> Pasted:
     """Fill the hidden part of one face.
 

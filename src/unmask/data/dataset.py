@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from unmask.alignment import Placement
-from unmask.config import DataConfig, OcclusionConfig
+from unmask.config import DataConfig, HoleConfig
 from unmask.data.aligned import load_aligned
 from unmask.data.attributes import attributes_of
 from unmask.data.pairing import Pair, find_pairs
@@ -160,7 +160,7 @@ def _content(pair: Pair) -> str:
     return digest.hexdigest()[:12]
 
 
-def load_dataset(config: DataConfig, occlusion: OcclusionConfig) -> PairedDataset:
+def load_dataset(config: DataConfig, occlusion: HoleConfig) -> PairedDataset:
     """Pair the pictures of `config` and make them ready to be decoded.
 
     Raises:
@@ -172,7 +172,7 @@ def load_dataset(config: DataConfig, occlusion: OcclusionConfig) -> PairedDatase
 
 
 def make_dataset(
-    pairs: tuple[Pair, ...], report: PairingReport, data: DataConfig, occlusion: OcclusionConfig, *, resolution: int
+    pairs: tuple[Pair, ...], report: PairingReport, data: DataConfig, occlusion: HoleConfig, *, resolution: int
 ) -> PairedDataset:
     """Make pairs ready to be decoded at `resolution`, with the occlusions of the settings."""
     painted = {pair.id: pair.occlusion for pair in pairs if pair.occlusion is not None}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unmask.config import DataConfig, OcclusionConfig, OcclusionSource
+from unmask.config import DataConfig, HoleConfig, OcclusionSource
 from unmask.data.listing import Kind, Listing
 from unmask.data.scan import Scan, clean_id, find_files, kinds, masked_id, suffixed_id
 from unmask.errors import UnmaskError
@@ -18,7 +18,7 @@ OCCLUSION_NAMES = ("occlusion", "occlusions", "painted")
 """Folders below `data.root` tried for painted occlusions."""
 
 
-def list_folders(data: DataConfig, occlusion: OcclusionConfig) -> Listing:
+def list_folders(data: DataConfig, occlusion: HoleConfig) -> Listing:
     """The files below `data.root`, and in the folders named besides.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unmask.config import DataConfig, OcclusionConfig, OcclusionSource
+from unmask.config import DataConfig, HoleConfig, OcclusionSource
 from unmask.data.id_table import IdTable, Row, read_id_table
 from unmask.data.listing import Kind, Listing
 from unmask.errors import UnmaskError
@@ -16,7 +16,7 @@ LONGEST_ID = 200
 """Bytes: file systems take names of 255, and results are named after the id with an ending."""
 
 
-def list_manifest(manifest: str, data: DataConfig, occlusion: OcclusionConfig) -> Listing:
+def list_manifest(manifest: str, data: DataConfig, occlusion: HoleConfig) -> Listing:
     """The files that the CSV `manifest` names; relative paths begin at its folder.
 
     Raises:
@@ -70,7 +70,7 @@ def _check_id(table: IdTable, row: Row) -> None:
         )
 
 
-def _refuse_folders(manifest: str, data: DataConfig, occlusion: OcclusionConfig) -> None:
+def _refuse_folders(manifest: str, data: DataConfig, occlusion: HoleConfig) -> None:
     """Two answers to where pictures are would leave open which one holds."""
     for key, value in (
         ("data.root", data.root),

@@ -6,7 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
-from unmask.config import DataConfig, OcclusionConfig, OcclusionSource
+from unmask.config import DataConfig, HoleConfig, OcclusionSource
 from unmask.data.folders import list_folders
 from unmask.data.listing import Listing
 from unmask.data.manifest import list_manifest
@@ -25,7 +25,7 @@ class Pair:
     occlusion: Path | None
 
 
-def find_pairs(data: DataConfig, occlusion: OcclusionConfig) -> tuple[tuple[Pair, ...], PairingReport]:
+def find_pairs(data: DataConfig, occlusion: HoleConfig) -> tuple[tuple[Pair, ...], PairingReport]:
     """List the files, in folders or by `data.manifest`, pair them by id, and choose by `data.ids`, `data.split` and
     `data.limit`.
 

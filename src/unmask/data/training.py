@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from unmask.config import DataConfig, OcclusionConfig, Split, TrainingConfig
+from unmask.config import DataConfig, HoleConfig, Split, TrainingConfig
 from unmask.data.augment import Augmentation
 from unmask.data.dataset import FacesDataset, PairedDataset, make_dataset
 from unmask.data.drawn import DrawnDataset, DrawnSource
@@ -21,7 +21,7 @@ from unmask.errors import UnmaskError
 
 def training_source(
     data: DataConfig,
-    occlusion: OcclusionConfig,
+    occlusion: HoleConfig,
     training: TrainingConfig,
     *,
     exclude: frozenset[str],
@@ -58,7 +58,7 @@ def training_source(
 
 def validation_dataset(
     data: DataConfig,
-    occlusion: OcclusionConfig,
+    occlusion: HoleConfig,
     training: TrainingConfig,
     *,
     exclude: frozenset[str],
@@ -93,7 +93,7 @@ class _Choice:
         return sorted(chosen - self.exclude)[: self.limit]
 
 
-def _pairs(data: DataConfig, occlusion: OcclusionConfig, choice: _Choice, resolution: int) -> PairedDataset:
+def _pairs(data: DataConfig, occlusion: HoleConfig, choice: _Choice, resolution: int) -> PairedDataset:
     """The pairs on disk."""
     pairs, report = find_pairs(replace(data, ids=None, split=Split.all, limit=None), occlusion)
     if report.clean_dir is None:
@@ -109,7 +109,7 @@ def _pairs(data: DataConfig, occlusion: OcclusionConfig, choice: _Choice, resolu
 
 
 def _drawn(
-    folder: str, data: DataConfig, occlusion: OcclusionConfig, choice: _Choice, resolution: int, progress: bool
+    folder: str, data: DataConfig, occlusion: HoleConfig, choice: _Choice, resolution: int, progress: bool
 ) -> DrawnSource:
     """The clean faces below `folder`."""
     root = Path(folder).expanduser()

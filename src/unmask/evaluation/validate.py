@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from unmask.config import OcclusionConfig
+from unmask.config import JoinConfig
 from unmask.errors import UnmaskError
 from unmask.evaluation.metrics import FaceMetrics, measure
 from unmask.evaluation.truth import Truth
@@ -24,7 +24,7 @@ def validate(
     unmask: Callable[[Faces], Reconstruction],
     batches: Iterable[Faces],
     *,
-    occlusion: OcclusionConfig,
+    occlusion: JoinConfig,
     monitor: str,
     run_log: RunLog,
     step: int,

@@ -10,7 +10,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from unmask.config import EvaluationConfig, OcclusionConfig
+from unmask.config import EvaluationConfig, JoinConfig
 from unmask.faces import Faces
 from unmask.making.join import join
 from unmask.making.part import Curves
@@ -57,7 +57,7 @@ NO_FRAMES = Frames(0)
 class EmergingPictures:
     """Writes the frames of the first `FOLLOWED` pictures that it is shown, and gathers their curves."""
 
-    def __init__(self, run_log: RunLog, occlusion: OcclusionConfig, frames: Frames, score: Score) -> None:
+    def __init__(self, run_log: RunLog, occlusion: JoinConfig, frames: Frames, score: Score) -> None:
         """`occlusion`: how a frame is joined to its input, as in the composites that the run writes."""
         self._score = score
         self.frames = frames

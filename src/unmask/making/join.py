@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from unmask.compositing import composite
-from unmask.config import OcclusionConfig
+from unmask.config import JoinConfig
 from unmask.faces import Faces, Reconstruction
 from unmask.images import dilate
 
@@ -26,7 +26,7 @@ class Composites:
     samples: Tensor | None = None
 
 
-def join_answers(made: Reconstruction, one: Faces, occlusion: OcclusionConfig) -> Composites:
+def join_answers(made: Reconstruction, one: Faces, occlusion: JoinConfig) -> Composites:
     """Composite one picture's answers; `made` and `one` are batches of one, on the CPU."""
     joined = join(made.raw, one, occlusion) if made.composites is None else made.composites
     if made.samples is None:
@@ -36,7 +36,7 @@ def join_answers(made: Reconstruction, one: Faces, occlusion: OcclusionConfig) -
     return Composites(joined[0], torch.cat([joined, *others]))
 
 
-def join(raw: Tensor, one: Faces, occlusion: OcclusionConfig) -> Tensor:
+def join(raw: Tensor, one: Faces, occlusion: JoinConfig) -> Tensor:
     """The composite of one picture: raw (1,3,H,W) in [-1,1] -> (1,3,H,W) in [-1,1]."""
     return composite(
         raw,

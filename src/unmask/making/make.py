@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from unmask.config import OcclusionConfig
+from unmask.config import JoinConfig
 from unmask.faces import Faces, Reconstruction, none_usable
 from unmask.making.emerging import EmergingPictures
 from unmask.making.outputs import RunOutputs
@@ -44,7 +44,7 @@ class Task:
 
     ids: Sequence[str]
     batches: Batches
-    occlusion: OcclusionConfig
+    occlusion: JoinConfig
     run: RunInfo
     folder: Path
     bootstrap_samples: int

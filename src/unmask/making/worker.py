@@ -11,7 +11,7 @@ from typing import Protocol, final
 import torch
 
 from unmask.compilation import CLOCK, COMPILING
-from unmask.config import OcclusionConfig
+from unmask.config import JoinConfig
 from unmask.faces import Faces, Failure, Reconstruction
 from unmask.making.emerging import EmergingPictures
 from unmask.making.join import join_answers
@@ -47,7 +47,7 @@ class Worker:
         unmask: Callable[..., Reconstruction],
         batches: DecodedBatches,
         *,
-        occlusion: OcclusionConfig,
+        occlusion: JoinConfig,
         outputs: RunOutputs,
         processes: Processes,
         run_log: RunLog,

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from unmask.adversarial import adversarial_loss, gradient_penalty_at_random
-from unmask.config import AdversarialLoss, CycleGANConfig
+from unmask.config import CycleGANConfig
 from unmask.faces import Faces, Pairing, TrainingBatch
+from unmask.kinds import AdversarialLoss
+from unmask.methods.critics import build_critic
 from unmask.methods.image_pool import ImagePool
 from unmask.methods.trained import TrainedMethod, Update, apply, frozen
-from unmask.networks.discriminators import build_discriminator
 from unmask.networks.normalisation import initialise
 from unmask.networks.resnet_generator import DOWNSAMPLINGS, ResNetGenerator
 
@@ -37,8 +38,8 @@ class CycleGAN(TrainedMethod):
             torch.manual_seed(seed)
             self.to_clean = ResNetGenerator(ngf=config.ngf, blocks=config.blocks, norm=config.norm)
             self.to_masked = ResNetGenerator(ngf=config.ngf, blocks=config.blocks, norm=config.norm)
-            self.clean_critic = build_discriminator(config, 3)
-            self.masked_critic = build_discriminator(config, 3)
+            self.clean_critic = build_critic(config, 3)
+            self.masked_critic = build_critic(config, 3)
             initialise(self)
         self.made_clean = ImagePool(config.pool_size, seed)
         self.made_masked = ImagePool(config.pool_size, seed + 1)

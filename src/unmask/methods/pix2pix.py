@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from unmask.adversarial import adversarial_loss, gradient_penalty_at_random
-from unmask.config import AdversarialLoss, Pix2PixConfig, Pix2PixInput
+from unmask.config import Pix2PixConfig, Pix2PixInput
 from unmask.errors import UnmaskError
 from unmask.faces import Faces, Pairing, TrainingBatch
+from unmask.kinds import AdversarialLoss
 from unmask.losses import masked_mean
+from unmask.methods.critics import build_critic
 from unmask.methods.perception import Perception
 from unmask.methods.trained import TrainedMethod, Update, apply, frozen
-from unmask.networks.discriminators import build_discriminator
 from unmask.networks.normalisation import initialise, own_statistics
 from unmask.networks.unet_generator import UNetGenerator
 from unmask.networks.windows import cut, windows_around
@@ -47,7 +48,7 @@ class Pix2Pix(TrainedMethod):
             self.unet = UNetGenerator(
                 channels, depth=config.depth, ngf=config.ngf, norm=config.norm, dropout=config.dropout
             )
-            self.critic = build_discriminator(config, channels + 3)
+            self.critic = build_critic(config, channels + 3)
             initialise(self)
         learns = config.checkpoint is None and config.lambda_perceptual > 0
         self.perception = Perception.pretrained() if learns else None

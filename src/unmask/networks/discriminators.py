@@ -6,7 +6,7 @@ from typing import final
 
 from torch import Tensor, nn
 
-from unmask.config import Discriminator, Norm, TrainedMethodConfig
+from unmask.networks.kinds import Discriminator, Norm
 from unmask.networks.normalisation import needs_bias, norm_layer
 
 SLOPE = 0.2
@@ -63,8 +63,8 @@ class PixelDiscriminator(nn.Module):
         return self.net(images)
 
 
-def build_discriminator(config: TrainedMethodConfig, in_channels: int) -> nn.Module:
-    """The configured discriminator of pictures with `in_channels`."""
-    if config.discriminator is Discriminator.pixel:
-        return PixelDiscriminator(in_channels, ndf=config.ndf, norm=config.norm)
-    return PatchDiscriminator(in_channels, ndf=config.ndf, layers=config.discriminator_layers, norm=config.norm)
+def build_discriminator(kind: Discriminator, in_channels: int, *, ndf: int, layers: int, norm: Norm) -> nn.Module:
+    """The wanted discriminator of pictures with `in_channels`; `layers` are the patch discriminator's."""
+    if kind is Discriminator.pixel:
+        return PixelDiscriminator(in_channels, ndf=ndf, norm=norm)
+    return PatchDiscriminator(in_channels, ndf=ndf, layers=layers, norm=norm)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unmask.config import Norm
+from unmask.networks.kinds import Norm
 
 INITIAL_STD = 0.02
 """Standard deviation of fresh weights, and of batch norm's scales about 1 (Radford et al. 2016; Isola et al. 2017)."""

@@ -6,7 +6,7 @@ from typing import final
 
 from torch import Tensor, nn
 
-from unmask.config import Norm
+from unmask.networks.kinds import Norm
 from unmask.networks.normalisation import needs_bias, norm_layer
 
 DOWNSAMPLINGS = 2

@@ -8,8 +8,8 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from unmask.config import Norm
 from unmask.errors import UnmaskError
+from unmask.networks.kinds import Norm
 from unmask.networks.normalisation import needs_bias, norm_layer
 
 MIN_DEPTH = 5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from unmask.config import OcclusionConfig, OcclusionSource
+from unmask.config import HoleConfig, OcclusionSource
 from unmask.occlusion.auto import AutoOcclusion
 from unmask.occlusion.base import OcclusionFinder
 from unmask.occlusion.difference import DifferenceOcclusion
@@ -14,7 +14,7 @@ from unmask.occlusion.painted import PaintedOcclusion
 from unmask.occlusion.preferred import PaintedFirst
 
 
-def build(config: OcclusionConfig, painted: Mapping[str, Path]) -> OcclusionFinder:
+def build(config: HoleConfig, painted: Mapping[str, Path]) -> OcclusionFinder:
     """The finder of `config.source`; `painted` maps ids to painted files and is used by `painted` and `auto` alone."""
     source = config.source
     if source is OcclusionSource.painted:

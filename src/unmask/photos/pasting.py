@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from unmask.alignment import Quad, paste, render_for
-from unmask.config import OcclusionConfig
+from unmask.config import JoinConfig
 from unmask.data import PairedDataset
 from unmask.faces import Faces, Reconstruction
 from unmask.photos.photo import read, save
@@ -16,9 +16,7 @@ from unmask.photos.photo import read, save
 FOLDER = "photos"
 
 
-def paste_back(
-    dataset: PairedDataset, occlusion: OcclusionConfig, run_dir: Path
-) -> Callable[[Faces, Reconstruction], None]:
+def paste_back(dataset: PairedDataset, occlusion: JoinConfig, run_dir: Path) -> Callable[[Faces, Reconstruction], None]:
     """A function that is given each finished picture, a batch of one, and writes photos/ID.png below `run_dir`.
 
     Pixels outside what was filled are the file's own to the bit; EXIF, colour profile and orientation are kept.

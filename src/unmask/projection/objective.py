@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unmask.config import PixelLoss, Shrink
 from unmask.images import depth, resize
+from unmask.kinds import PixelLoss, Shrink
 from unmask.losses import masked_mean, pixel_loss, unit_normalise
 from unmask.networks.face_embedding import FaceEmbedding
 from unmask.networks.vgg import VGG16Features, reach, stride

@@ -44,12 +44,12 @@ from unmask.generators.stylegan2.architecture import GeneratorArchitecture
 from unmask.generators.stylegan2.filters import upfirdn2d
 from unmask.generators.stylegan2.layers import SynthesisLayer, activate
 from unmask.generators.stylegan2.synthesis import Synthesis, SynthesisBlock
-from unmask.kinds import PixelLoss
 from unmask.networks.vgg import VGG16Features
 from unmask.projection.latents import LatentStatistics
 from unmask.projection.noise import NoiseMaps
 from unmask.projection.objective import Objective, Weights
 from unmask.projection.optimise import Stage, optimise
+from unmask.projection.perceptual import PerceptualDistance
 from unmask.projection.schedules import Ramp
 
 W_DIM = 512
@@ -152,13 +152,8 @@ class Subject:
             vgg = vgg.to(memory_format=torch.channels_last)
         objective = Objective(
             Weights(pixel=0.0, perceptual=1.0, prior=0.0, spread=0.0, noise=1e5),
-            PixelLoss.mse,
             statistics,
-            vgg,
-            perceptual_resolution=256,
-            normalise_features=True,
-            margin=0.0,
-            focus=0.0,
+            perceptual=PerceptualDistance(vgg, 256, normalise=True, margin=0.0),
         )
         pictures = torch.rand(batch, 3, resolution, resolution, device=device) * 2 - 1
         everywhere = torch.ones(batch, 1, resolution, resolution, device=device)

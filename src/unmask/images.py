@@ -14,6 +14,7 @@ from torch import Tensor
 from unmask.decoding import Decoded, open_picture, to_rgb
 from unmask.errors import UnmaskError
 from unmask.files import atomic_path
+from unmask.kinds import Shrink
 
 
 def load_image(path: Path, resolution: int | None = None) -> Tensor:
@@ -84,6 +85,11 @@ def resize(images: Tensor, resolution: int) -> Tensor:
     if images.shape[-2:] == (resolution, resolution):
         return images
     return F.interpolate(images, (resolution, resolution), mode="bicubic", antialias=True, align_corners=False)
+
+
+def shrink(images: Tensor, resolution: int, kind: Shrink) -> Tensor:
+    """(B,C,H,W) -> (B,C,resolution,resolution), no larger; differentiable."""
+    return F.adaptive_avg_pool2d(images, resolution) if kind is Shrink.area else resize(images, resolution)
 
 
 def blur(images: Tensor, sigma: float) -> Tensor:

@@ -22,7 +22,7 @@ class AdversarialLoss(Enum):
 
 
 class Shrink(Enum):
-    """How pictures are shrunk before VGG-16."""
+    """How pictures are shrunk: bicubic with antialiasing, or by means over pixels."""
 
     bicubic = "bicubic"
     area = "area"

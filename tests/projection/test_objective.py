@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from helpers.random_vgg import random_vgg
-from unmask.kinds import PixelLoss
 from unmask.losses import unit_normalise
 from unmask.networks.face_embedding import FaceEmbedding
 from unmask.networks.vgg import VGG16Features
 from unmask.networks.windows import places, take
 from unmask.projection.latents import LatentStatistics
 from unmask.projection.objective import FOCUS_FLOOR, Objective, Target, Weights, proximity
+from unmask.projection.perceptual import PerceptualDistance
 
 SIZE, W_DIM = 32, 6
 LAYERS = ("relu1_2", "relu2_2")
@@ -40,18 +40,8 @@ def objective(
     window: float = 1.0,
     embedding: FaceEmbedding | None = None,
 ) -> Objective:
-    return Objective(
-        weights,
-        PixelLoss.mse,
-        STATISTICS,
-        vgg,
-        perceptual_resolution=resolution,
-        normalise_features=normalise,
-        margin=margin,
-        focus=focus,
-        window=window,
-        embedding=embedding,
-    )
+    compared = vgg and PerceptualDistance(vgg, resolution, normalise=normalise, margin=margin, window=window)
+    return Objective(weights, STATISTICS, focus=focus, perceptual=compared, embedding=embedding)
 
 
 def pictures(seed: int, count: int = 1) -> Tensor:
@@ -147,10 +137,13 @@ def test_the_perceptual_term_is_the_mean_feature_distance(vgg: VGG16Features, no
 def test_features_are_taken_at_their_own_resolution(vgg: VGG16Features) -> None:
     subject = objective(ALL, vgg, resolution=16)
     target = target_of(subject, 1, hole_in_the_corner())
-    assert [tuple(f.shape[-2:]) for f in target.features] == [(16, 16), (8, 8)]
-    assert [tuple(v.shape[-2:]) for v in target.feature_visible] == [(16, 16), (8, 8)]
+    assert target.looks is not None
+    assert [tuple(f.shape[-2:]) for f in target.looks.features] == [(16, 16), (8, 8)]
+    assert [tuple(v.shape[-2:]) for v in target.looks.visible] == [(16, 16), (8, 8)]
     larger = objective(ALL, vgg, resolution=4 * SIZE)  # pictures are never enlarged
-    assert target_of(larger, 1, hole_in_the_corner()).features[0].shape[-1] == SIZE
+    looks = target_of(larger, 1, hole_in_the_corner()).looks
+    assert looks is not None
+    assert looks.features[0].shape[-1] == SIZE
 
 
 @pytest.mark.parametrize("term", ["pixel", "perceptual", "prior", "spread", "anchor"])
@@ -230,7 +223,8 @@ def test_the_focus_weighs_pixels_and_features(vgg: VGG16Features) -> None:
         losses = [subject.losses(one, latents(5), (), target)["pixel"].item() for one in (beside, far)]
         assert losses[0] == pytest.approx(ratio * losses[1], rel=0.1)
         assert (target.visible[visible == 0] == 0).all()
-        for seen in target.feature_visible:
+        assert target.looks is not None
+        for seen in target.looks.visible:
             side = seen.shape[-1]
             at_the_hole, away = seen[0, 0, side // 2, side // 2], seen[0, 0, 0, 0]
             assert float(at_the_hole) == pytest.approx(ratio * float(away), rel=0.25)

@@ -30,6 +30,7 @@ from unmask.projection.initialisation import Initialisation
 from unmask.projection.noise import NoiseMaps, random_noise
 from unmask.projection.objective import Objective, Target, Weights
 from unmask.projection.optimise import Optimised, Stage, optimise
+from unmask.projection.perceptual import PerceptualDistance
 from unmask.projection.schedules import Ramp
 from unmask.projection.starts import random_start
 from unmask.projection.tuning import Loss, TuningSettings, neighbours, tune
@@ -83,34 +84,15 @@ class StyleGANProjection(Method):
         precision = resolve_precision(config.precision, device, "method.precision", ("32-true", "bf16-mixed"))
         dtype = torch.bfloat16 if precision == "bf16-mixed" else None
         generator.compute_in(dtype)
-        vgg = networks.vgg(tuple(config.perceptual_layers), dtype) if config.lambda_perceptual > 0 else None
         self.expected_identity, embedding = None, None
         if config.lambda_identity > 0:
             embedding, self.expected_identity = networks.face_embedding(dtype), networks.expected_identity()
-        channel_weights = None
-        if config.lpips_weights:
-            found = lpips_channel_weights(tuple(config.perceptual_layers))
-            channel_weights = tuple(one.to(device) for one in found)
         self.objective = Objective(
-            Weights(
-                pixel=config.lambda_pixel,
-                perceptual=config.lambda_perceptual,
-                prior=config.lambda_prior,
-                spread=config.lambda_spread,
-                anchor=config.lambda_anchor,
-                noise=config.lambda_noise,
-                identity=config.lambda_identity,
-            ),
-            config.pixel_loss,
+            weights_of(config),
             self.space.statistics,
-            vgg,
-            perceptual_resolution=config.perceptual_resolution,
-            normalise_features=config.normalise_features,
-            margin=config.perceptual_margin,
+            pixel=config.pixel_loss,
             focus=config.focus,
-            shrink=config.perceptual_shrink,
-            channel_weights=channel_weights,
-            window=config.perceptual_window,
+            perceptual=perceptual_distance(config, networks, dtype) if config.lambda_perceptual > 0 else None,
             embedding=embedding,
         )
         steps = config.num_samples * (config.w_steps + config.steps + config.tune_steps * (1 + NEIGHBOURS))
@@ -304,6 +286,39 @@ class StyleGANProjection(Method):
             for i in range(len(w_plus))
         ]
         return torch.cat([torch.empty(0, 3, size, size, device=w_plus.device), *pictures]).clamp(-1, 1)
+
+
+def weights_of(config: StyleGANProjConfig) -> Weights:
+    """The weights of the objective's terms that the settings ask for."""
+    return Weights(
+        pixel=config.lambda_pixel,
+        perceptual=config.lambda_perceptual,
+        prior=config.lambda_prior,
+        spread=config.lambda_spread,
+        anchor=config.lambda_anchor,
+        noise=config.lambda_noise,
+        identity=config.lambda_identity,
+    )
+
+
+def perceptual_distance(
+    config: StyleGANProjConfig, networks: FrozenNetworks, dtype: torch.dtype | None
+) -> PerceptualDistance:
+    """The perceptual distance that the settings ask for; `dtype`: what VGG-16 computes in, None: float32."""
+    layers = tuple(config.perceptual_layers)
+    vgg = networks.vgg(layers, dtype)
+    scales = None
+    if config.lpips_weights:
+        scales = tuple(one.to(networks.device).sqrt()[:, None, None] for one in lpips_channel_weights(layers))
+    return PerceptualDistance(
+        vgg,
+        config.perceptual_resolution,
+        normalise=config.normalise_features,
+        margin=config.perceptual_margin,
+        shrink=config.perceptual_shrink,
+        channel_scales=scales,
+        window=config.perceptual_window,
+    )
 
 
 @dataclass(frozen=True)

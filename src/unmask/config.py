@@ -517,6 +517,9 @@ class Pix2PixConfig(GANConfig):
     lambda_perceptual: float = option(0.0, minimum=0, maximum=MAX_WEIGHT, short="lambda")
     """Weight of the distance between VGG-16 features and those of the clean picture, around the hole; the paper has no
     such term. It gives sharper mouths in fewer steps (Johnson et al. 2016; Wang et al. 2018, pix2pixHD)."""
+    lambda_identity: float = option(0.0, minimum=0, maximum=MAX_WEIGHT, before=0.0)
+    """Weight of the squared distance between face embeddings and those of the clean picture; the paper has no such
+    term. The embedding is not the one that evaluates."""
     window: bool = False
     """Let the discriminator judge only a window around the hole, half the picture high and five eighths wide, for a
     third of the work. Only with input=visible, where everything that is generated lies in it (Iizuka et al. 2017, local

@@ -216,6 +216,7 @@ class TrainingBatch:
         hole: (B,1,H,W) float32, 1 where a method may not look in `masked`; see `Faces`.
         clean: (B,3,H,W) float32 RGB in [-1,1], faces without one.
         replaced: faces that were due but could not be used; others have taken their places.
+        coarse: (B,) bool, clean pictures that were enlarged from half their size and hold no finer detail; None: none.
     """
 
     masked_ids: tuple[str, ...]
@@ -224,10 +225,18 @@ class TrainingBatch:
     hole: Tensor
     clean: Tensor
     replaced: tuple[Failure, ...] = ()
+    coarse: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.masked_ids)
 
     def to(self, device: torch.device | str) -> TrainingBatch:
         """The same batch with its tensors on `device`."""
-        return replace(self, masked=self.masked.to(device), hole=self.hole.to(device), clean=self.clean.to(device))
+        coarse = None if self.coarse is None else self.coarse.to(device)
+        return replace(
+            self,
+            masked=self.masked.to(device),
+            hole=self.hole.to(device),
+            clean=self.clean.to(device),
+            coarse=coarse,
+        )

@@ -79,3 +79,13 @@ def test_another_file_is_refused_by_name(network: LatentEncoder, tmp_path: Path)
     network.save(path, {})
     with pytest.raises(UnmaskError, match="7 w of 8 numbers, but this one has 23 of 512"):
         LatentEncoder.load(path, 23, 512)
+
+
+def test_files_that_do_not_say_their_channels_have_those_of_the_first(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    first = LatentEncoder((0, 2), num_ws=3, w_dim=8, channels=(64, 128, 224, 256)).eval()
+    torch.nn.init.normal_(first.last.weight)
+    tensors = {name: value for name, value in first.state_dict().items() if value.is_floating_point()}
+    save_file(tensors, tmp_path / "first.safetensors", {"shape": '{"groups": [0, 2], "num_ws": 3, "w_dim": 8}'})
+    again = LatentEncoder.load(tmp_path / "first.safetensors", num_ws=3, w_dim=8)
+    assert torch.equal(again(*pictures()), first(*pictures()))

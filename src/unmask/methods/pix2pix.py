@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, final
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unmask.adversarial import adversarial_loss, gradient_penalty_at_random
@@ -16,6 +17,7 @@ from unmask.faces import Faces, Pairing, TrainingBatch
 from unmask.kinds import AdversarialLoss
 from unmask.losses import masked_mean
 from unmask.methods.critics import build_critic
+from unmask.methods.likeness import Likeness
 from unmask.methods.perception import Perception
 from unmask.methods.trained import TrainedMethod, Update, apply, frozen
 from unmask.networks.normalisation import initialise, own_statistics
@@ -52,6 +54,8 @@ class Pix2Pix(TrainedMethod):
             initialise(self)
         learns = config.checkpoint is None and config.lambda_perceptual > 0
         self.perception = Perception.pretrained() if learns else None
+        knows = config.checkpoint is None and config.lambda_identity > 0
+        self.likeness = Likeness.pretrained() if knows else None
 
     @property
     def generator(self) -> nn.Module:
@@ -65,7 +69,7 @@ class Pix2Pix(TrainedMethod):
         assert batch.masked_ids == batch.clean_ids, "pix2pix learns from pairs"
         kind = self.config.adversarial_loss
         seen = self.seen(batch.masked, batch.hole)
-        made = self.joined(apply(self.unet, seen), batch.clean, batch.hole)
+        made = self.joined(as_coarse(apply(self.unet, seen), batch.coarse), batch.clean, batch.hole)
 
         needed = self.config.window or self.perception is not None  # finding them waits for the device
         windows = windows_around(batch.hole) if needed else ()
@@ -89,6 +93,8 @@ class Pix2Pix(TrainedMethod):
         if self.perception is not None:
             distance = self.perception.distance(made, batch.clean, windows).mean()
             losses["G_perceptual"] = self.config.lambda_perceptual * distance
+        if self.likeness is not None:
+            losses["G_identity"] = self.config.lambda_identity * self.likeness.distance(made, batch.clean).mean()
         update("generator", sum(losses.values(), torch.zeros((), device=made.device)))
         losses |= {"D_real": loss_real, "D_fake": loss_fake}
         return {name: loss.detach() for name, loss in losses.items()}
@@ -123,3 +129,11 @@ class Pix2Pix(TrainedMethod):
         if self.config.input is Pix2PixInput.masked:
             return (made - clean).abs().mean()
         return masked_mean((made - clean).abs(), hole).mean()
+
+
+def as_coarse(made: Tensor, coarse: Tensor | None) -> Tensor:
+    """made (B,3,H,W), of which those that are `coarse` (B,) lose what half their size does not hold."""
+    if coarse is None:
+        return made
+    enlarged = F.interpolate(F.avg_pool2d(made, 2), scale_factor=2, mode="bicubic", align_corners=False)
+    return torch.where(coarse[:, None, None, None], enlarged, made)

@@ -23,11 +23,9 @@ class Window:
 def windows_around(hole: Tensor) -> tuple[Window, ...]:
     """hole (B,1,H,W) -> a window for each picture, centred on its hole as far as the picture reaches, or in the middle
     of a picture without one."""
-    found = []
-    for one in hole[:, 0]:
-        rows, columns = (one > 0).any(1), (one > 0).any(0)
-        found.append(Window(_extent(rows, HEIGHT), _extent(columns, WIDTH)))
-    return tuple(found)
+    covered = hole[:, 0] > 0
+    found = zip(covered.any(2).cpu(), covered.any(1).cpu(), strict=True)  # at once: each transfer waits for the device
+    return tuple(Window(_extent(rows, HEIGHT), _extent(columns, WIDTH)) for rows, columns in found)
 
 
 def cut(images: Tensor, windows: Sequence[Window]) -> Tensor:

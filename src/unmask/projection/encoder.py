@@ -23,11 +23,13 @@ from unmask.tensorfiles import UNREADABLE, checked_weights, parsed, read_safeten
 
 SIZE = 128
 """Side of the pictures the network looks at, in pixels."""
-CHANNELS = (64, 128, 224, 256)
+CHANNELS = (64, 128, 256, 384)
 """Of the features at 32, 16, 8 and 4 pixels."""
 BLOCKS = (1, 2, 2, 1)
 """Residual blocks at each of these sizes."""
 HIDDEN = 384
+FIRST_SHAPE = {"channels": (64, 128, 224, 256), "blocks": (1, 2, 2, 1)}
+"""Of encoders that do not say so themselves, the first that were made."""
 
 
 @final
@@ -44,18 +46,27 @@ class LatentEncoder(nn.Module):
 
     axes: Tensor
 
-    def __init__(self, groups: tuple[int, ...], num_ws: int, w_dim: int = 512) -> None:
+    def __init__(
+        self,
+        groups: tuple[int, ...],
+        num_ws: int,
+        w_dim: int = 512,
+        *,
+        channels: tuple[int, ...] = CHANNELS,
+        blocks: tuple[int, ...] = BLOCKS,
+    ) -> None:
         super().__init__()
         self.groups = groups
         self.num_ws = num_ws
+        self.shape = {"groups": groups, "num_ws": num_ws, "w_dim": w_dim, "channels": channels, "blocks": blocks}
         self.register_buffer("axes", torch.eye(w_dim))
-        self.first = _convolution(16, CHANNELS[0], stride=2)
-        stages: list[nn.Module] = [ResidualBlock(CHANNELS[0]) for _ in range(BLOCKS[0])]
-        for (fine, coarse), count in zip(pairwise(CHANNELS), BLOCKS[1:], strict=True):
+        self.first = _convolution(16, channels[0], stride=2)
+        stages: list[nn.Module] = [ResidualBlock(channels[0]) for _ in range(blocks[0])]
+        for (fine, coarse), count in zip(pairwise(channels), blocks[1:], strict=True):
             stages.append(_convolution(fine, coarse, stride=2))
             stages += [ResidualBlock(coarse) for _ in range(count)]
         self.stages = nn.Sequential(*stages)
-        self.hidden = nn.Linear(CHANNELS[-1] * (SIZE // 32) ** 2, HIDDEN)
+        self.hidden = nn.Linear(channels[-1] * (SIZE // 32) ** 2, HIDDEN)
         self.last = nn.Linear(HIDDEN, len(groups) * w_dim)
         nn.init.zeros_(self.last.weight)  # untrained, it corrects nothing
         nn.init.zeros_(self.last.bias)
@@ -93,9 +104,8 @@ class LatentEncoder(nn.Module):
     def save(self, path: Path, facts: dict[str, object]) -> None:
         """As float16 safetensors, atomically; `facts` say how it was trained."""
         tensors = {k: v.half().contiguous() for k, v in self.state_dict().items() if v.is_floating_point()}
-        shape = {"groups": list(self.groups), "num_ws": self.num_ws, "w_dim": len(self.axes)}
         with atomic_path(path) as temporary:
-            save_file(tensors, temporary, metadata={"shape": json.dumps(shape), "facts": json.dumps(facts)})
+            save_file(tensors, temporary, metadata={"shape": json.dumps(self.shape), "facts": json.dumps(facts)})
 
     @staticmethod
     def load(path: Path, num_ws: int, w_dim: int) -> LatentEncoder:
@@ -107,8 +117,14 @@ class LatentEncoder(nn.Module):
         try:
             tensors, metadata = read_safetensors(path)
             checked_weights(tensors)
-            shape = parsed(metadata["shape"])
-            network = LatentEncoder(tuple(shape["groups"]), shape["num_ws"], shape["w_dim"])
+            shape = FIRST_SHAPE | parsed(metadata["shape"])
+            network = LatentEncoder(
+                tuple(shape["groups"]),
+                shape["num_ws"],
+                shape["w_dim"],
+                channels=tuple(shape["channels"]),
+                blocks=tuple(shape["blocks"]),
+            )
             counters = {name for name, value in network.state_dict().items() if not value.is_floating_point()}
             missing, unexpected = network.load_state_dict({k: v.float() for k, v in tensors.items()}, strict=False)
             if unexpected or set(missing) - counters:

@@ -15,10 +15,10 @@ import argparse
 from pathlib import Path
 
 import torch
-from make_sample import make_pair
 from rich.progress import track
 from torch import Tensor
 
+from make_sample import make_pair
 from unmask.config import LatentSpaceName, MobileStyleGANConfig
 from unmask.files import atomic_path
 from unmask.generators.mobilestylegan import MobileStyleGAN
@@ -54,7 +54,7 @@ def main() -> None:
     embedding = FaceEmbedding.pretrained()
     many = sample_w(generator, torch.device("cpu"))
     mean, space = many.mean(0, keepdim=True), build_space(LatentSpaceName.pn, many)
-    made, seed = 0, options.first
+    seed = options.first
     for _ in track(range(options.count), description="people"):
         while True:
             rng = torch.Generator().manual_seed(seed)
@@ -71,7 +71,6 @@ def main() -> None:
             moved = moved_most(generator, embedding, space, w_plus, other, rng)
             with atomic_path(folder / f"{number}.jpg") as temporary:
                 save(resize(generator.synthesize_full(moved), 512)[0], temporary)
-        made += 1
 
 
 def moved_most(

@@ -57,7 +57,15 @@ def build_method(
     """The configured method, for so many `batches`; it decides itself whether to load the configured generator.
 
     `shared`: where networks come from and are kept; None: they are loaded for this method alone.
+
+    Raises:
+        UnmaskError: there are references, and the method makes no use of any; or what building the method raises.
     """
+    if settings.data.references is not None and not settings.method.takes_references:
+        raise UnmaskError(
+            f"data.references: method={settings.method.name}, as it is set, makes no use of other photographs of the "
+            "person; leave them out, or take method=stylegan_proj or experiment=feed_forward or tuned."
+        )
     kept = Shared() if shared is None else shared
 
     def load_generator() -> Generator:

@@ -87,6 +87,11 @@ class DataConfig(Settings, group="data"):
     """The pictures are photos as they come: the largest face of each is found and brought into FFHQ's frame under its
     mask, and what is generated is pasted back, at the photo's size, into photos/ID.png. Clean pictures and painted maps
     must be as large as their photos. Methods that can render faces at full resolution do so."""
+    references: str | None = option(None, path=Place.here, before=None)
+    """Other photographs of the people, without face masks, of any size and pose: a folder with a folder per id or a
+    picture per id, or one picture, which is then of the person in every picture. Only stylegan_proj uses them."""
+    references_aligned: bool = option(False, before=False)
+    """These photographs are in FFHQ's frame already; false: the face of each is found and brought there."""
     strict: bool = False
     """Stop at the first picture that cannot be read or paired, instead of naming and counting it and going on."""
 
@@ -214,6 +219,11 @@ class MethodConfig(Settings, group="method"):
     """The `unmask.methods.base.Method` subclass to build."""
     name: str = MISSING
     """The method's name in tables, files and TensorBoard."""
+
+    @property
+    def takes_references(self) -> bool:
+        """Whether other photographs of the person (`data.references`) make a difference."""
+        return False
 
 
 @dataclass
@@ -423,6 +433,12 @@ class StyleGANProjConfig(MethodConfig):
     """Weight of the identity term: the squared distance between the face embedding of the picture with its hole filled
     and the embedding that a network predicts for the whole face from its visible part. The embedding is not the one
     that evaluates. 0 leaves the term out."""
+    lambda_identity_references: float | None = option(5.0, minimum=0, maximum=MAX_WEIGHT, before=None)
+    """The same weight for pictures whose person is known from other photographs (`data.references`), where the
+    embedding is known better; null: `lambda_identity`. Without that term there is no such one either."""
+    references_prior: float = option(1.0, minimum=0, maximum=1000, before=1.0)
+    """What the identity term aims at is the mean of the references' embeddings and of the one that is expected from the
+    visible part, which counts as so many references; 0: those of the references alone."""
     layer_shrinkage: float = option(0.5, minimum=0, maximum=1, column=True)
     """At the end, pull the layers' latents this fraction of the way to their mean, from 0 (not at all, the study) to 1
     (back to W). What the layers disagree on fits the visible pixels and does the hidden ones no good."""
@@ -464,6 +480,12 @@ class StyleGANProjConfig(MethodConfig):
     """true: compile the step with torch.compile if that works here, which takes one to three minutes the first time;
     false: do not; auto: compile if enough steps lie ahead to make up for it, 2000 on a CPU or 4000 on a GPU. Results
     differ only by rounding."""
+
+    @property
+    def takes_references(self) -> bool:
+        """See `MethodConfig.takes_references`: by the start, if it is told from the picture, and by the identity."""
+        told = self.init in (Init.auto, Init.regression, Init.encoder)
+        return self.use_occlusion and (told or self.lambda_identity > 0)
 
 
 class Pix2PixInput(Enum):

@@ -39,6 +39,8 @@ class Faces:
             alone do not, since FFHQ and other data number their people alike. () where there are no files.
         corners: (B,4,2) float64, where the pictures lie in the photos that they were cut from: top left, bottom left,
             bottom right and top right as in `unmask.alignment.Quad`; None where they are files of their own.
+        references: per picture (R,3,H,W) float32 RGB in [-1,1], FFHQ-aligned, other photographs of the same person
+            without a face mask, R of them or none; () where nobody was asked for any.
     """
 
     ids: tuple[str, ...]
@@ -50,6 +52,7 @@ class Faces:
     grown: Tensor | None = None
     contents: tuple[str, ...] = ()
     corners: Tensor | None = None
+    references: tuple[Tensor, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -74,6 +77,7 @@ class Faces:
             hole=self.hole.to(device),
             clean=clean,
             grown=None if self.grown is None else self.grown.to(device),
+            references=tuple(one.to(device) for one in self.references),
         )
 
     def __getitem__(self, index: int) -> Faces:
@@ -92,6 +96,7 @@ class Faces:
             grown,
             self.contents[one],
             None if self.corners is None else self.corners[one],
+            self.references[one],
         )
 
 

@@ -107,6 +107,9 @@ def work(
 
     dataset = data.load_dataset(evaluated_data(settings), settings.occlusion)
     log.info("%s", dataset.report.summary())
+    if dataset.references is not None and processes.first:
+        for note in dataset.references.missing(dataset.ids):
+            log.warning("%s", note)
 
     method = build_method(
         with_full_renders(settings),

@@ -6,13 +6,14 @@ from unmask.alignment.align import frame_of
 from unmask.alignment.crop import crop
 from unmask.alignment.finding import find_faces
 from unmask.alignment.paste import Pasted, Region, fitted_full, paste, region_in, render_for
-from unmask.alignment.placement import Placement, place_main_face
+from unmask.alignment.placement import Placement, Portrait, place_main_face, place_person
 from unmask.alignment.quad import Quad, corner_error
 from unmask.alignment.suitable import unsuitable
 
 __all__ = [
     "Pasted",
     "Placement",
+    "Portrait",
     "Quad",
     "Region",
     "corner_error",
@@ -22,6 +23,7 @@ __all__ = [
     "frame_of",
     "paste",
     "place_main_face",
+    "place_person",
     "region_in",
     "render_for",
     "unsuitable",

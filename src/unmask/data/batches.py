@@ -117,6 +117,7 @@ def collate(faces: list[Faces]) -> Faces:
         grown=torch.cat(grown) if grown else None,
         contents=tuple(content for one in faces for content in one.contents),
         corners=torch.cat(corners) if corners else None,
+        references=tuple(pictures for one in faces for pictures in one.references),
     )
 
 

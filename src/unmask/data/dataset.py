@@ -16,7 +16,9 @@ from unmask.config import DataConfig, HoleConfig
 from unmask.data.aligned import load_aligned
 from unmask.data.attributes import attributes_of
 from unmask.data.pairing import Pair, find_pairs
+from unmask.data.references import References, find_references
 from unmask.data.report import PairingReport, Report
+from unmask.data.strangers import strangers
 from unmask.faces import Doubt, Faces, Original
 from unmask.images import dilate, load_with_notes
 from unmask.occlusion import OcclusionFinder, build, grown
@@ -50,6 +52,7 @@ class PairedDataset(FacesDataset):
 
     Attributes:
         pairs: the files, ascending by id.
+        references: other photographs of the people; None where nobody asked for them.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class PairedDataset(FacesDataset):
         dilate: float,
         grow: bool = False,
         align: bool = False,
+        references: References | None = None,
         strict: bool = False,
     ) -> None:
         """
@@ -69,6 +73,7 @@ class PairedDataset(FacesDataset):
             dilate: from what is filled to the hole, in pixels at 256.
             grow: also fill what is left of the mask.
             align: the files are photos, of which the largest face is cut out.
+            references: other photographs of the people.
         """
         self.pairs = pairs
         self._report = report
@@ -78,6 +83,7 @@ class PairedDataset(FacesDataset):
         self._dilate = dilate
         self._grow = grow
         self._align = align
+        self.references = references
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -108,16 +114,23 @@ class PairedDataset(FacesDataset):
         occlusion = found.occlusion[None]
         filled = grown(masked, found.occlusion)[None] if self._grow else None
         reasons = notes if found.doubt is None else (found.doubt, *notes)
+        hole = dilate(occlusion if filled is None else filled, self._dilate)
+        references: tuple[Tensor, ...] = ()
+        if self.references is not None:
+            known = self.references.of(pair.id, self._resolution)
+            references = (known.pictures,)
+            reasons += (*known.notes, *strangers(known, masked[None], 1 - hole))
         return Faces(
             ids=(pair.id,),
             masked=masked[None],
             occlusion=occlusion,
-            hole=dilate(occlusion if filled is None else filled, self._dilate),
+            hole=hole,
             clean=clean,
             doubts=(Doubt(pair.id, " ".join(reasons)),) if reasons else (),
             grown=filled,
             contents=(_content(pair),),
             corners=None if placement is None else torch.from_numpy(placement.quad.corners)[None],
+            references=references,
         )
 
     def read(self, index: int) -> Original:
@@ -164,15 +177,23 @@ def load_dataset(config: DataConfig, occlusion: HoleConfig) -> PairedDataset:
     """Pair the pictures of `config` and make them ready to be decoded.
 
     Raises:
-        UnmaskError: as `find_pairs`, or `data.attributes` cannot be read, which the report after all work would need.
+        UnmaskError: as `find_pairs` and `find_references`, or `data.attributes` cannot be read, which the report after
+            all work would need.
     """
     attributes_of(config)
     pairs, report = find_pairs(config, occlusion)
-    return make_dataset(pairs, report, config, occlusion, resolution=config.resolution)
+    references = None if config.references is None else find_references(config, tuple(pair.id for pair in pairs))
+    return make_dataset(pairs, report, config, occlusion, resolution=config.resolution, references=references)
 
 
 def make_dataset(
-    pairs: tuple[Pair, ...], report: PairingReport, data: DataConfig, occlusion: HoleConfig, *, resolution: int
+    pairs: tuple[Pair, ...],
+    report: PairingReport,
+    data: DataConfig,
+    occlusion: HoleConfig,
+    *,
+    resolution: int,
+    references: References | None = None,
 ) -> PairedDataset:
     """Make pairs ready to be decoded at `resolution`, with the occlusions of the settings."""
     painted = {pair.id: pair.occlusion for pair in pairs if pair.occlusion is not None}
@@ -184,5 +205,6 @@ def make_dataset(
         dilate=occlusion.dilate,
         grow=occlusion.grow,
         align=data.align,
+        references=references,
         strict=data.strict,
     )

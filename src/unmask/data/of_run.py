@@ -24,7 +24,8 @@ def dataset_of(run: FinishedRun, ids: Sequence[str], root: Path | None = None) -
     data, occlusion = settings_of(run)
     if root is not None:
         data = replace(data, root=str(root), clean_dir=None, masked_dir=None)
-    return load_dataset(replace(data, ids=list(ids), split=Split.all, limit=None, strict=False), occlusion)
+    alone = replace(data, ids=list(ids), split=Split.all, limit=None, references=None, strict=False)
+    return load_dataset(alone, occlusion)
 
 
 def settings_of(run: FinishedRun) -> tuple[DataConfig, OcclusionConfig]:

@@ -31,6 +31,7 @@ from unmask.projection.noise import NoiseMaps, random_noise
 from unmask.projection.objective import Objective, Target, Weights
 from unmask.projection.optimise import Optimised, Stage, optimise
 from unmask.projection.perceptual import PerceptualDistance
+from unmask.projection.references import WantedIdentity, wanted_identity
 from unmask.projection.schedules import Ramp
 from unmask.projection.starts import random_start
 from unmask.projection.tuning import Loss, TuningSettings, neighbours, tune
@@ -111,7 +112,7 @@ class StyleGANProjection(Method):
         faces = faces.to(self.device)
         visible = faces.visible if config.use_occlusion else torch.ones_like(faces.hole)
         start = self.initialisation.start(faces, visible)
-        identity = None if self.expected_identity is None else self.expected_identity.of(faces.masked, visible)
+        identity = self._wanted_identity(faces, visible)
         reporter = StepReporter(on_step, config.w_steps + config.steps + config.tune_steps)
         projected = []
         for sample in range(config.num_samples):
@@ -127,6 +128,16 @@ class StyleGANProjection(Method):
         fulls = [one.full for one in (first, *others) if one.full is not None]
         full_samples = torch.stack(fulls, 1) if others and fulls else None
         return replace(first, samples=samples, full_samples=full_samples, failures=failures)
+
+    def _wanted_identity(self, faces: Faces, visible: Tensor) -> WantedIdentity | None:
+        """Whom the hidden parts should belong to; None without an identity term."""
+        embedding = self.objective.embedding
+        if self.expected_identity is None or embedding is None:
+            return None
+        expected = self.expected_identity.of(faces.masked, visible)
+        weight = self.config.lambda_identity_references
+        share = 1.0 if weight is None else weight / self.config.lambda_identity
+        return wanted_identity(expected, faces.references, embedding, prior=self.config.references_prior, share=share)
 
     def losses(self, latents: Tensor, noise: NoiseMaps, target: Target) -> dict[str, Tensor]:
         """latents (B,num_active_ws,D) in `space` -> what `Objective.losses` says of their pictures."""
@@ -146,14 +157,14 @@ class StyleGANProjection(Method):
         faces: Faces,
         visible: Tensor,
         start: Tensor,
-        identity: Tensor | None,
+        identity: WantedIdentity | None,
         reporter: StepReporter,
         *,
         sample: int,
     ) -> _Projected:
         """Both stages of answer number `sample`, from `start` (B,1 or num_active_ws,D) in `space`.
 
-        `identity`: (B,128) face embeddings to aim at, or None.
+        `identity`: what face embeddings to aim at, or None.
         """
         config = self.config
         together, apart = start.mean(1, keepdim=True), start - start.mean(1, keepdim=True)
@@ -172,7 +183,9 @@ class StyleGANProjection(Method):
             if steps == 0:
                 return Optimised(latents, noise, (None,) * len(latents))
             filler = self.render(layers_of(latents), noise)
-            target = self.objective.target(faces.masked, visible, filler, start, identity)
+            target = self.objective.target(faces.masked, visible, filler, start)
+            if identity is not None:
+                target = replace(target, identity=identity.embeddings, identity_share=identity.shares)
             hook = reporter.hook(faces.ids, sample, offset, lambda x, maps: self.render(layers_of(x), maps))
             return optimise(
                 latents,

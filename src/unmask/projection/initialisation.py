@@ -17,6 +17,7 @@ from unmask.projection import starts
 from unmask.projection.encoder import LatentEncoder
 from unmask.projection.frozen import FrozenNetworks
 from unmask.projection.latents import statistics_of
+from unmask.projection.references import informed_start
 from unmask.projection.regression import PictureModel, fit_picture_model
 from unmask.projection.sampling import draw_move
 
@@ -55,20 +56,24 @@ class Initialisation:
         """
         config = self.config
         init = config.init
-        if init is Init.auto:
-            init = Init.regression if self._encoder_file is None else Init.encoder
-        if init is Init.encoder:
-            expected = self.picture_model.expected_w(faces.masked, visible, ridge=config.regression_ridge)
-            return self.encoder.w_plus(faces.masked, visible, expected)[:, : self.generator.num_active_ws]
+        if init in (Init.auto, Init.regression, Init.encoder):
+            told = self._told(faces.masked, visible)
+            return informed_start(told, faces.references, visible, self._told)
         if init is Init.mean:
             w = starts.mean_start(self.statistics, faces.ids)
         elif init is Init.random:
             w = starts.random_start(self.generator, self.device, faces.ids, self.seed)
-        elif init is Init.search:
-            w = starts.search_start(self.candidates, faces.masked, visible, best=config.search_best)
         else:
-            w = self.picture_model.expected_w(faces.masked, visible, ridge=config.regression_ridge)
+            w = starts.search_start(self.candidates, faces.masked, visible, best=config.search_best)
         return w[:, None]
+
+    def _told(self, pictures: Tensor, visible: Tensor) -> Tensor:
+        """What linear model or encoder tell of the visible part: (B,1,w_dim) or (B,num_active_ws,w_dim)."""
+        expected = self.picture_model.expected_w(pictures, visible, ridge=self.config.regression_ridge)
+        by_model = self.config.init is Init.regression or (self.config.init is Init.auto and self._encoder_file is None)
+        if by_model:
+            return expected[:, None]
+        return self.encoder.w_plus(pictures, visible, expected)[:, : self.generator.num_active_ws]
 
     def moved(self, start: Tensor, faces: Faces, visible: Tensor, sample: int) -> Tensor:
         """The start of answer number `sample`; that of number 0 is `start` (B,1 or num_active_ws,w_dim) as it is."""

@@ -55,6 +55,7 @@ class Target:
         anchor: (B,1,w_dim), what the latents are tied to.
         looks: what features are to be; None without a perceptual term.
         identity: (B,128) the face embedding that is wanted; None leaves that term out.
+        identity_share: (B,) what the identity term's weight is multiplied with; None: 1.
     """
 
     pixels: Tensor
@@ -62,6 +63,7 @@ class Target:
     anchor: Tensor
     looks: Looks | None = None
     identity: Tensor | None = None
+    identity_share: Tensor | None = None
 
 
 class Objective:
@@ -120,7 +122,8 @@ class Objective:
         if "identity" in self.weights and self.embedding is not None and target.identity is not None:
             pasted = torch.where(target.visible > 0, target.pixels, images)
             apart = (self.embedding(pasted) - target.identity).square().sum(1)
-            found["identity"] = self.weights["identity"] * apart
+            weighted = self.weights["identity"] * apart
+            found["identity"] = weighted if target.identity_share is None else weighted * target.identity_share
         if "noise" in self.weights and noise:
             found["noise"] = self.weights["noise"] * noise_penalty(noise)
         found["total"] = torch.stack(list(found.values())).sum(0)

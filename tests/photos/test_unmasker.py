@@ -132,6 +132,21 @@ def test_pix2pix_and_overrides() -> None:
     assert unseamed.filled.sum() < result.filled.sum()
 
 
+def test_other_photographs_of_the_person_change_what_is_generated(unmasker: Unmasker, tmp_path: Path) -> None:
+    one = scene(TWO[:1])
+    plain, mine = unmasker(one.masked), unmasker(one.masked, references=[one.clean])
+    assert np.array_equal(plain.filled, mine.filled)
+    assert not np.array_equal(np.asarray(plain.image), np.asarray(mine.image))
+    assert mine.faces[0].found.warnings == plain.faces[0].found.warnings
+    other = scene([(2, quad_at(300, 330, 400, 6))]).clean
+    told = unmasker(one.masked, references=[one.clean, other]).faces[0].found.warnings
+    assert "reference 2 seems to show somebody else" in told[-1]
+    with pytest.raises(UnmaskError, match="faces 0, 1 wear face masks: name one"):
+        unmasker(scene(TWO).masked, references=[one.clean])
+    with pytest.raises(UnmaskError, match="pix2pix makes no use of other photographs"):
+        Unmasker("pix2pix")(one.masked, references=[one.clean])
+
+
 @pytest.mark.slow
 def test_projection_takes_the_overrides_that_runs_take() -> None:
     steps = []

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich import get_console
 
@@ -21,7 +22,7 @@ from unmask.mistakes import explain
 from unmask.photos.report import GUESS, NAME, PhotoEntry, Report, photo_entry
 from unmask.photos.results import UnmaskedPhoto
 from unmask.photos.settings import METHODS
-from unmask.photos.sources import PhotoFile, find_photos
+from unmask.photos.sources import PhotoFile, find_photos, find_references
 from unmask.photos.unmasker import Progress, Unmasker
 from unmask.terminal import counting_bar, steady_streams
 
@@ -36,6 +37,7 @@ class Options:
     answers: int
     faces: tuple[int, ...] | None
     occlusion: Path | None
+    references: Path | None
     format: str
     quality: int
     device: str
@@ -75,6 +77,9 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--faces", type=_numbers, metavar="0,2", help="only these faces, counted from the left")
     parser.add_argument("--occlusion", type=Path, metavar="PNG", help="where face masks are, painted white; one photo")
     parser.add_argument(
+        "--references", type=Path, metavar="FILE|FOLDER", help="other photos of the person, of the one face unmasked"
+    )
+    parser.add_argument(
         "--format", choices=("png", "jpg", "webp", "tiff"), default="png", help="of the results (png, without loss)"
     )
     parser.add_argument("--quality", type=int, default=95, metavar="Q", help="of jpg and webp, 1 to 100 (95)")
@@ -100,8 +105,9 @@ def work(options: Options) -> int:
     photos = find_photos(options.photos, options.out)
     if options.occlusion is not None and len(photos) > 1:
         raise UnmaskError(f"--occlusion belongs to one photo, and {len(photos)} are named.")
+    references = () if options.references is None else find_references(options.references)
     unmasker = Unmasker(options.method, options.device, options.overrides, seed=options.seed)
-    settings = {
+    settings: dict[str, Any] = {
         "method": options.method,
         "answers": options.answers,
         "faces": None if options.faces is None else list(options.faces),
@@ -111,6 +117,8 @@ def work(options: Options) -> int:
         "format": options.format,
         "quality": options.quality if options.format in ("jpg", "webp") else None,
     }
+    if references:  # photos that were done without any stay done
+        settings["references"] = [list(stamp(path) or ()) for path in references]
     report = Report(options.out, settings)
     to_do = [photo for photo in photos if not report.is_done(photo.path)]
     console = get_console()
@@ -126,7 +134,7 @@ def work(options: Options) -> int:
                 note = f"face {progress.face} of {progress.faces}" if progress.faces > 1 else ""
                 bar.update(task, completed=done + progress.fraction, note=note)
 
-            entry = _do(photo, unmasker, options, show)
+            entry = _do(photo, unmasker, options, references, show)
             report.add(entry)
             failed += entry.error is not None
             bar.update(task, completed=done + 1, note="")
@@ -137,7 +145,13 @@ def work(options: Options) -> int:
     return 1 if failed else 0
 
 
-def _do(photo: PhotoFile, unmasker: Unmasker, options: Options, show: Callable[[Progress], None]) -> PhotoEntry:
+def _do(
+    photo: PhotoFile,
+    unmasker: Unmasker,
+    options: Options,
+    references: tuple[Path, ...],
+    show: Callable[[Progress], None],
+) -> PhotoEntry:
     """One photo, from the file to the files."""
     started = time.perf_counter()
     try:
@@ -146,6 +160,7 @@ def _do(photo: PhotoFile, unmasker: Unmasker, options: Options, show: Callable[[
             answers=options.answers,
             faces=options.faces,
             occlusion=options.occlusion,
+            references=references,
             on_progress=show,
         )
         results = _write(made, photo, options) if made.filled.any() else ()

@@ -48,6 +48,25 @@ def find_photos(named: Sequence[str], out: Path) -> tuple[PhotoFile, ...]:
     return tuple(PhotoFile(path, name) for path, name in _named(found))
 
 
+def find_references(named: Path) -> tuple[Path, ...]:
+    """The photos of one person: the file, or all in the folder, ascending.
+
+    Raises:
+        UnmaskError: there is no such file or folder, it cannot be opened, or there is no photo in it.
+    """
+    if named.is_file():
+        return (named,)
+    if not named.is_dir():
+        raise UnmaskError(f"--references {named}: there is no such file or folder.")
+    refused: list[Failure] = []
+    found = tuple(path for path in walk(named, refused) if path.suffix.lower() in PICTURE_SUFFIXES)
+    if refused:
+        raise UnmaskError(refused[0].reason)
+    if not found:
+        raise UnmaskError(f"--references {named}: no photos there; they are told by their suffix, such as .jpg.")
+    return found
+
+
 def _named(found: list[tuple[Path, Path]]) -> list[tuple[Path, str]]:
     """Each file once, with a name of its own."""
     taken: dict[str, Path] = {}

@@ -15,6 +15,8 @@ from PIL import Image
 from unmask.alignment import Placement, Quad, crop, find_faces, frame_of, paste, region_in, render_for, unsuitable
 from unmask.building import build_method, pick_device
 from unmask.config import RunConfig
+from unmask.data.references import Known, reference_in
+from unmask.data.strangers import strangers
 from unmask.errors import UnmaskError
 from unmask.faceanalysis import Detection
 from unmask.faces import Faces, Reconstruction, StepCallback, StepReport
@@ -112,6 +114,7 @@ class Unmasker:
         answers: int = 1,
         faces: Sequence[int] | None = None,
         occlusion: np.ndarray | Image.Image | str | Path | None = None,
+        references: Sequence[Source] = (),
         on_progress: Callable[[Progress], None] | None = None,
     ) -> UnmaskedPhoto:
         """Unmask the faces of a photo.
@@ -122,13 +125,18 @@ class Unmasker:
             faces: the numbers of the faces to unmask, as in `find`; None: all that wear a face mask.
             occlusion: where face masks are, painted by hand, as large as the upright photo: a map (H,W), marked where
                 it is not 0, a picture of Pillow's, or a file. None: the project's network looks for them.
+            references: other photographs of the person, without a mask, of any size and pose; then a single face is
+                unmasked.
             on_progress: called after every step; what it raises ends the call and passes through.
         Raises:
-            UnmaskError: the photo or the map cannot be read, there is no face of that number, the method gives one
-                answer only, or weights cannot be fetched.
+            UnmaskError: the photo, the map or a reference cannot be read, there is no face of that number, the method
+                gives one answer only or takes no references, there are references and several faces to unmask, or
+                weights cannot be fetched.
         """
         photo = read(image)
         settings = settings_of(self.method, answers, self.overrides)
+        if references and not settings.method.takes_references:
+            raise UnmaskError(f"{self.method} makes no use of other photographs of the person; take another method.")
         given = None if occlusion is None else _map(occlusion, photo)
         framed = _frame_all(photo, settings, given)
         warnings = list(photo.notes) if framed else [*photo.notes, NO_FACES]
@@ -137,6 +145,8 @@ class Unmasker:
             if unknown:
                 raise UnmaskError(f"There is no face {unknown[0]} in the photo; it has {len(framed)}, counted from 0.")
             framed = [one if one.found.index in faces else _left_alone(one, NOT_ASKED) for one in framed]
+        if references:
+            framed = _acquainted(framed, references)
         to_do = [one for one in framed if one.faces is not None]
         pictures = [photo.pixels.copy() for _ in range(answers)]
         filled = np.zeros(photo.pixels.shape[:2], bool)
@@ -249,6 +259,33 @@ def _frame(index: int, detection: Detection, photo: Photo, settings: RunConfig, 
     filled = occlusion[None] if more is None else more
     hole = dilate(filled, settings.occlusion.dilate)
     return framed(None, warnings, Faces((name,), masked[None], occlusion[None], hole, grown=more))
+
+
+def _acquainted(framed: list[_Framed], references: Sequence[Source]) -> list[_Framed]:
+    """The same with other photographs of the one face that is unmasked."""
+    masked = [one for one in framed if one.faces is not None]
+    if not masked:
+        return framed
+    if len(masked) > 1:
+        numbers = ", ".join(str(one.found.index) for one in masked)
+        raise UnmaskError(f"References are of one person, and faces {numbers} wear face masks: name one of them.")
+    (one,) = masked
+    assert one.faces is not None
+    known = [_reference(source, number) for number, source in enumerate(references, 1)]
+    pictures = torch.cat([each.pictures for each in known])
+    together = Known(pictures, tuple(name for each in known for name in each.names))
+    notes = (
+        *(note for each in known for note in each.notes),
+        *strangers(together, one.faces.masked, one.faces.visible),
+    )
+    found = replace(one.found, warnings=(*one.found.warnings, *notes))
+    informed = replace(one, found=found, faces=replace(one.faces, references=(pictures,)))
+    return [informed if each is one else each for each in framed]
+
+
+def _reference(source: Source, number: int) -> Known:
+    name = str(source) if isinstance(source, (str, Path)) else f"reference {number}"
+    return reference_in(read(source).pixels, name, FRAME)
 
 
 def _left_alone(one: _Framed, reason: str) -> _Framed:

@@ -159,8 +159,8 @@ def test_a_run_says_who_has_none_and_stays_with_its_references(tmp_path: Path, u
 
     aligned = "data.references_aligned=true"
     done = unmask_cli(*command(f"data.references={tmp_path / 'known'}", aligned))
-    assert done.returncode == 0, done.stderr
-    assert "nothing of 1 of 2 ids, the first synthetic-00000" in " ".join((done.stdout + done.stderr).split())
+    assert done.code == 0, done.err
+    assert "nothing of 1 of 2 ids, the first synthetic-00000" in " ".join((done.out + done.err).split())
     assert {path.stem for path in (tmp_path / "run" / "raw").iterdir()} == set(IDS[:2])
     refused = unmask_cli(*command(f"data.references={tmp_path / 'others'}", aligned))
-    assert refused.returncode == 2 and "data.references: " in refused.stdout + refused.stderr
+    assert refused.code == 2 and "data.references: " in refused.out + refused.err

@@ -24,7 +24,7 @@ from unmask.precision import resolve_precision
 from unmask.processes import Processes
 from unmask.results.catalogue import check_metric
 from unmask.runlog import RunLog
-from unmask.training import Emergence, TrainingReport, fit
+from unmask.training import Emergence, Onlookers, TrainingPlace, TrainingPlan, TrainingReport, fit
 from unmask.training.schedule import TrainingSchedule
 
 log = logging.getLogger(__name__)
@@ -103,8 +103,8 @@ def train(
     def show(taken: int) -> None:
         for faces in data.batches(evaluated, 1, ids=evaluated.ids[:FOLLOWED]):
             emerging.begin(faces)
-            emerging.show(faces.ids[0], method.unmask(faces.to(fabric.device)).raw[0], taken, course.steps)
-        way = percent(taken, course.steps)
+            emerging.show(faces.ids[0], method.unmask(faces.to(fabric.device)).raw[0], taken, schedule.steps)
+        way = percent(taken, schedule.steps)
         log_mean_curves({at: sums for at, sums in emerging.curves.items() if at[1] == way}, run_log)
 
     def batches(start_step: int) -> Generator[TrainingBatch, None, None]:
@@ -123,35 +123,28 @@ def train(
 
     precision = resolve_precision(training.precision, fabric.device, "training.precision")
     length = data.epoch_length(source, method.pairing)
-    course = TrainingSchedule(training, data.steps_per_epoch(length, training.batch_size))
+    schedule = TrainingSchedule(training, data.steps_per_epoch(length, training.batch_size))
     log.info(
         "%d steps of %d pictures, %.1f epochs of %d, in %s.",
-        course.steps,
+        schedule.steps,
         training.batch_size,
-        course.steps / course.steps_per_epoch,
+        schedule.steps / schedule.steps_per_epoch,
         length,
         precision,
     )
+    facts = {
+        "faces": len(source.ids),
+        "crop": augmentation.crop,
+        "batch_size": training.batch_size,
+        "seed": settings.seed,
+        "precision": precision,
+    }
     report = fit(
         method,
         batches,
-        config=training,
-        course=course,
-        name=config.name,
-        seed=settings.seed,
-        facts={
-            "faces": len(source.ids),
-            "crop": augmentation.crop,
-            "batch_size": training.batch_size,
-            "seed": settings.seed,
-            "precision": precision,
-        },
-        fabric=fabric,
-        run_dir=run_dir,
-        run_log=run_log,
-        validate=validate if len(shown) else None,
-        emergence=Emergence(emerging.frames.due, show),
-        progress=progress,
+        TrainingPlan(schedule, config.name, settings.seed, facts),
+        TrainingPlace(fabric, run_dir, run_log, progress),
+        Onlookers(validate if len(shown) else None, Emergence(emerging.frames.due, show)),
     )
     kept = run_dir / FOLDER / f"{training.keep.value}.safetensors"
     fabric.barrier()  # the first process has written it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Generator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from unmask.methods.pix2pix import Pix2Pix
 from unmask.methods.trained import TrainedMethod
 from unmask.processes import launch_fabric
 from unmask.runlog import NullRunLog
-from unmask.training import Emergence, TrainingReport, fit
+from unmask.training import Emergence, Onlookers, TrainingPlace, TrainingPlan, TrainingReport, fit
 from unmask.training.schedule import TrainingSchedule
 
 SIZE = 64
@@ -65,22 +65,21 @@ def stream(pairing: Pairing, killed_at: int | None = None) -> Callable[[int], Ge
 
 
 def train(method: TrainedMethod, folder: Path, config: TrainingConfig = CONFIG, **changes: Any) -> TrainingReport:
-    arguments: dict[str, Any] = {
-        "config": config,
-        "course": TrainingSchedule(config, steps_per_epoch=3),
-        "name": "tiny",
-        "seed": 5,
-        "facts": {},
-        "fabric": launch_fabric(1, 1, torch.device("cpu"), config.precision),
-        "run_dir": folder,
-        "run_log": NullRunLog(),
-        "validate": None,
-        "emergence": Emergence(lambda taken, total: False, lambda taken: None),
-        "progress": False,
-        **changes,
-    }
-    batches = arguments.pop("batches", stream(method.pairing))
-    return fit(method, batches, **arguments)
+    def changed(made: Any) -> Any:
+        """With those of the changes that are its fields."""
+        return replace(made, **{each.name: changes.pop(each.name) for each in fields(made) if each.name in changes})
+
+    batches = changes.pop("batches", stream(method.pairing))
+    fabric = launch_fabric(1, 1, torch.device("cpu"), config.precision)
+    report = fit(
+        method,
+        batches,
+        changed(TrainingPlan(TrainingSchedule(config, steps_per_epoch=3), "tiny", seed=5, facts={})),
+        changed(TrainingPlace(fabric, folder, NullRunLog(), progress=False)),
+        changed(Onlookers(None, Emergence(lambda taken, total: False, lambda taken: None))),
+    )
+    assert not changes
+    return report
 
 
 def same(one: Any, other: Any) -> bool:

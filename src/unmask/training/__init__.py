@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from unmask.training.loop import Emergence, TrainingReport, fit
+from unmask.training.loop import Emergence, Onlookers, TrainingPlace, TrainingPlan, TrainingReport, fit
 
-__all__ = ["Emergence", "TrainingReport", "fit"]
+__all__ = ["Emergence", "Onlookers", "TrainingPlace", "TrainingPlan", "TrainingReport", "fit"]

@@ -16,7 +16,6 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from unmask.compilation import CLOCK, COMPILING, compile_network, compiler_works
-from unmask.config import TrainingConfig
 from unmask.errors import UnmaskError
 from unmask.faces import TrainingBatch
 from unmask.methods.checkpoints import FOLDER, save_generator
@@ -28,7 +27,7 @@ from unmask.training import state
 from unmask.training.averaging import average_of, averaged
 from unmask.training.interrupt import DeferredInterrupt
 from unmask.training.schedule import TrainingSchedule
-from unmask.training.update import Updater, make_optimisers
+from unmask.training.update import Updater, make_optimisers, set_rate
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -53,6 +52,53 @@ class Emergence:
 
 
 @dataclass(frozen=True)
+class TrainingPlan:
+    """What a training is to be.
+
+    Attributes:
+        schedule: settings, length and learning rates.
+        name: the method's, written into the files of weights.
+        seed: everything random in a step derives from it.
+        facts: about the training, written into the files of weights as JSON.
+    """
+
+    schedule: TrainingSchedule
+    name: str
+    seed: int
+    facts: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class TrainingPlace:
+    """Where a training runs and what it leaves there.
+
+    Attributes:
+        fabric: devices, precision and processes.
+        run_dir: weights and states go into its folder checkpoints.
+        run_log: takes curves.
+        progress: show a progress bar.
+    """
+
+    fabric: Fabric
+    run_dir: Path
+    run_log: RunLog
+    progress: bool
+
+
+@dataclass(frozen=True)
+class Onlookers:
+    """What looks at the method on the way, and changes nothing of it.
+
+    Attributes:
+        validate: None for no validation; then the best weights are the last.
+        emergence: what to show.
+    """
+
+    validate: Validate | None
+    emergence: Emergence
+
+
+@dataclass(frozen=True)
 class TrainingReport:
     """How a training ended.
 
@@ -74,18 +120,9 @@ class TrainingReport:
 def fit(
     method: TrainedMethod,
     batches: Callable[[int], Generator[TrainingBatch, None, None]],
-    *,
-    config: TrainingConfig,
-    course: TrainingSchedule,
-    name: str,
-    seed: int,
-    facts: Mapping[str, object],
-    fabric: Fabric,
-    run_dir: Path,
-    run_log: RunLog,
-    validate: Validate | None,
-    emergence: Emergence,
-    progress: bool,
+    plan: TrainingPlan,
+    place: TrainingPlace,
+    onlookers: Onlookers,
 ) -> TrainingReport:
     """Train `method` in place, and leave best.safetensors, last.safetensors and training.pt in run_dir/checkpoints.
 
@@ -95,17 +132,12 @@ def fit(
 
     Args:
         batches: called with a 0-based step for this process's batches from there on, without end.
-        course: length and learning rates.
-        name: the method's, written into the files of weights.
-        facts: about the training, written into the files of weights as JSON.
-        validate: None for no validation; then the best weights are the last.
-        emergence: what to show on the way.
-        progress: show a progress bar.
     Raises:
         UnmaskError: a loss is not finite any more, or training.pt cannot be resumed from.
         KeyboardInterrupt: after the step is finished and a checkpoint is written.
     """
-    folder = run_dir / FOLDER
+    schedule, fabric, run_log, validate = plan.schedule, place.fabric, place.run_log, onlookers.validate
+    config, folder = schedule.config, place.run_dir / FOLDER
     dtype = torch.float64 if config.precision == "64-true" else torch.float32
     # channels_last is what convolutions compute in, on CPUs as on GPUs
     method.to(fabric.device, dtype).to(memory_format=torch.channels_last)
@@ -113,21 +145,21 @@ def fit(
     optimisers = make_optimisers(networks, config, fabric.device)
     average = average_of(method.generator, config.ema_decay)
     update = Updater(fabric, networks, optimisers, config.clip_gradients)
-    keeper = _Keeper(fabric, folder, method, optimisers, name, facts)
+    keeper = _Keeper(fabric, folder, method, optimisers, plan)
 
     step, best, seconds = 0, _Best(None, None), 0.0
     if (folder / state.NAME).is_file():
         saved = state.restore(folder / state.NAME, fabric, method=method, optimisers=optimisers, average=average)
         step, best, seconds = saved["step"], _Best(saved["best_step"], saved["best_score"]), saved["seconds"]
-        log.info("Resuming after step %d of %d.", step, course.steps)
-    if step >= course.steps:
+        log.info("Resuming after step %d of %d.", step, schedule.steps)
+    if step >= schedule.steps:
         return TrainingReport(step, seconds, None, best.step, best.score)
     if config.compile and compiler_works("training.compile=false"):
         for network in (network for group in networks.values() for network in group):
             compile_network(network)
 
-    bar = counting_bar(shown=progress and fabric.is_global_zero)
-    task = bar.add_task("training", total=course.steps, completed=step, note="")
+    bar = counting_bar(shown=place.progress and fabric.is_global_zero)
+    task = bar.add_task("training", total=schedule.steps, completed=step, note="")
 
     def compiling() -> None:
         bar.update(task, note=COMPILING)
@@ -135,22 +167,20 @@ def fit(
     meter = _Meter(config.batch_size)
 
     def emerge(taken: int) -> None:
-        if fabric.is_global_zero and emergence.due(taken, course.steps):
+        if fabric.is_global_zero and onlookers.emergence.due(taken, schedule.steps):
             with averaged(method.generator, average), evaluating(method):
-                emergence.show(taken)
+                onlookers.emergence.show(taken)
             meter.pause()
 
     if step == 0:
         emerge(0)
     method.train()
     with bar, DeferredInterrupt() as interrupt, closing(batches(step)) as stream, CLOCK.reporting_to(compiling):
-        while step < course.steps:
-            rate = course.learning_rate(step)
-            for optimiser in optimisers.values():
-                for group in optimiser.param_groups:
-                    group["lr"] = rate
+        while step < schedule.steps:
+            rate = schedule.learning_rate(step)
+            set_rate(optimisers, rate)
             batch = next(stream).to(fabric.device)
-            torch.manual_seed(step_seed(seed, step, fabric.global_rank))
+            torch.manual_seed(step_seed(plan.seed, step, fabric.global_rank))
             with fabric.autocast():
                 losses = method.training_step(_convert(batch, dtype), update)
             if average is not None:
@@ -161,17 +191,14 @@ def fit(
             emerge(step)
 
             stop = _any(fabric, interrupt.asked)
-            last = stop or step == course.steps
+            last = stop or step == schedule.steps
             due = step % config.checkpoint_every == 0 or last
             if step % config.log_every == 0 or due:
                 means = meter.read(fabric)
                 _check_finite(means, step, folder)
-                for loss, value in means.items():
-                    run_log.scalar(f"objective/{loss}", value, step)
-                run_log.scalar("training/learning_rate", rate, step)
-                run_log.scalar("training/pictures_per_second", meter.rate, step)
+                _log(run_log, means, rate, meter.rate, step)
                 bar.update(task, note=_note(means, meter.rate))
-            if validate is not None and not stop and (step % config.validate_every == 0 or step == course.steps):
+            if validate is not None and not stop and (step % config.validate_every == 0 or step == schedule.steps):
                 with averaged(method.generator, average), evaluating(method):
                     score = validate(step) if fabric.is_global_zero else -math.inf
                     score = fabric.broadcast(score)
@@ -207,14 +234,14 @@ class _Keeper:
     folder: Path
     method: TrainedMethod
     optimisers: Mapping[str, Optimizer]
-    name: str
-    facts: Mapping[str, object]
+    plan: TrainingPlan
 
     def keep(self, kind: str, step: int) -> None:
         """The generator as it is now, as KIND.safetensors."""
         if self.fabric.is_global_zero:
             path = self.folder / f"{kind}.safetensors"
-            save_generator(self.method.generator, path, method=self.name, facts={**self.facts, "step": step})
+            facts = {**self.plan.facts, "step": step}
+            save_generator(self.method.generator, path, method=self.plan.name, facts=facts)
 
     def save(self, average: torch.optim.swa_utils.AveragedModel | None, progress: Mapping[str, object]) -> None:
         """What a resumed training needs."""
@@ -301,6 +328,13 @@ def _check_finite(means: Mapping[str, float], step: int, folder: Path) -> None:
             f"The training diverged: {', '.join(bad)} is not finite before step {step}. Lower training.lr, set "
             f"training.clip_gradients, or use training.precision=32-true; {folder} keeps the last good state."
         )
+
+
+def _log(run_log: RunLog, means: Mapping[str, float], rate: float, speed: float, step: int) -> None:
+    for loss, value in means.items():
+        run_log.scalar(f"objective/{loss}", value, step)
+    run_log.scalar("training/learning_rate", rate, step)
+    run_log.scalar("training/pictures_per_second", speed, step)
 
 
 def _note(means: Mapping[str, float], rate: float) -> str:

@@ -32,6 +32,13 @@ def make_optimisers(
     }
 
 
+def set_rate(optimisers: Mapping[str, Optimizer], rate: float) -> None:
+    """Let all of them learn at this rate."""
+    for optimiser in optimisers.values():
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+
+
 @dataclass(frozen=True)
 class Updater:
     """What `TrainedMethod.training_step` is given as `update`."""

@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 import torch
 from PIL import Image
+from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
@@ -51,7 +52,7 @@ def pictures(options: argparse.Namespace) -> Iterator[tuple[str, Tensor, Tensor]
     files = sorted(path for path in (options.root / options.masked).rglob("*") if path.suffix.lower() in PICTURES)
     files = [path for path in files if options.contains in path.name][: options.limit]
     maps = {path.stem: path for path in (options.root / options.maps).rglob("*.png")}
-    for path in track(files, description="find"):
+    for path in track(files, description="find", console=Console(stderr=True)):
         picture = load_image(path, options.resolution)
         size = picture.shape[-1]
         if options.empty:

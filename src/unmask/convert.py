@@ -61,7 +61,7 @@ def convert(options: Options) -> None:
     """
     console = get_console()
     if Path(options.source).expanduser().resolve() == options.out.resolve():
-        raise UnmaskError(f"{options.out}: the file to be read; give the output another name.")
+        raise UnmaskError(f"{options.out}: is the file to be read; give the output another name.")
     checkpoint = open_checkpoint(options.source, options.network)
     write(checkpoint, options.out)
     console.print(summary(checkpoint))

@@ -141,7 +141,7 @@ def test_arrays_and_pictures(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read(Image.fromarray(array)).pixels, array)
     assert read(array[..., 0]).pixels.shape == (40, 60, 3)
     for wrong in (array.astype(np.float32), array[..., :2], array[:0], array[0, 0]):
-        with pytest.raises(UnmaskError, match="is no photo"):
+        with pytest.raises(UnmaskError, match="is not a photo"):
             read(wrong)
 
 

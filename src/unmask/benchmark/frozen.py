@@ -104,8 +104,10 @@ def load(name: str) -> Benchmark:
     except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
         raise UnmaskError(f"{path}: damaged ({type(error).__name__}: {error}).") from error
     unknown = [metric for metric in benchmark.metrics if metric not in ALL_NAMES]
-    if unknown or not entries:
-        raise UnmaskError(f"{path}: {f'metrics that do not exist: {unknown}' if unknown else 'an empty list'}.")
+    if unknown:
+        raise UnmaskError(f"{path}: there are no metrics called {', '.join(unknown)}.")
+    if not entries:
+        raise UnmaskError(f"{path}: lists no pictures.")
     return benchmark
 
 

@@ -44,7 +44,8 @@ def calibrate(
         counts.add(len(answers))
         if len(counts) > 1 or len(answers) < 2:
             raise UnmaskError(
-                f"{folder}: {original.id} has {len(answers)} answers; run with method.num_samples=8, say."
+                f"{folder}: number of answers to {original.id}: {len(answers)}. It takes several, as many to every "
+                "picture; run with method.num_samples=8, say."
             )
         assert truth.clean is not None, "there are clean pictures"
         where = scored_hole(hidden(original.id).occlusion)

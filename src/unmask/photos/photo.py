@@ -111,7 +111,7 @@ def _of_picture(stored: Image.Image, name: str) -> Photo:
 def _from_array(array: np.ndarray) -> Image.Image:
     fits = array.dtype == np.uint8 and (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4)))
     if not fits or array.size == 0:
-        raise UnmaskError(f"An array of {array.dtype} {array.shape} is no photo; give (H,W,3) of uint8, RGB.")
+        raise UnmaskError(f"An array of {array.dtype} {array.shape} is not a photo; give (H,W,3) of uint8, RGB.")
     return Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array)
 
 

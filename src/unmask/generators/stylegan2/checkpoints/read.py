@@ -39,7 +39,7 @@ def read_checkpoint(path: Path, network: GeneratorNetwork = GeneratorNetwork.g_e
     except OSError as error:
         raise UnmaskError(f"{path}: cannot be read ({error.strerror}).") from error
     if size > MAX_BYTES:
-        raise UnmaskError(f"{path}: has {size / 1e9:.1f} GB, ten times as much as the largest StyleGAN2; give {KINDS}.")
+        raise UnmaskError(f"{path}: is {size / 1e9:.1f} GB large, ten times as much as any StyleGAN2; give {KINDS}.")
     if is_safetensors(head):  # first, for the length it begins with may look like a pickle
         return read_converted(path, network)
     if is_torch_file(head):

@@ -70,7 +70,7 @@ def of_pairs(root: Path, count: int) -> Iterator[Person]:
 def of_people(root: Path, count: int) -> Iterator[Person]:
     for faces in _loaded(root, count):
         files = sorted((root / "references" / faces.ids[0]).iterdir())
-        known = [load_reference(path, FRAME).pictures for path in files[:MOST]]
+        known = [load_reference(path, FRAME, aligned=True).pictures for path in files[:MOST]]
         yield Person(faces, torch.cat(known), faces.ids[0])
 
 

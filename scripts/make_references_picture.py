@@ -39,9 +39,8 @@ def main() -> None:
     options = parser.parse_args()
 
     settings = settings_of(options.method, 1, ("method.render_full=false", "occlusion=painted"))
-    (faces,) = load_dataset(
-        DataConfig(root=str(options.folder), ids=[options.id], resolution=FRAME), settings.occlusion
-    )
+    data = DataConfig(root=str(options.folder), ids=[options.id], resolution=FRAME)
+    faces = load_dataset(data, settings.occlusion)[0]
     assert faces.clean is not None
     files = sorted((options.folder / "references" / options.id).iterdir())
     known = torch.cat([load_reference(path, FRAME, aligned=True).pictures for path in files])

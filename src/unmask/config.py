@@ -433,7 +433,7 @@ class StyleGANProjConfig(MethodConfig):
     """Weight of the identity term: the squared distance between the face embedding of the picture with its hole filled
     and the embedding that a network predicts for the whole face from its visible part. The embedding is not the one
     that evaluates. 0 leaves the term out."""
-    lambda_identity_references: float | None = option(5.0, minimum=0, maximum=MAX_WEIGHT, before=None)
+    lambda_identity_references: float | None = option(5.0, minimum=0, maximum=MAX_WEIGHT, before=5.0)
     """The same weight for pictures whose person is known from other photographs (`data.references`), where the
     embedding is known better; null: `lambda_identity`. Without that term there is no such one either."""
     references_prior: float = option(1.0, minimum=0, maximum=1000, before=1.0)

@@ -56,6 +56,20 @@ def test_what_is_missing_is_measured_to_the_same_bits(run: Path) -> None:
 
 
 @pytest.mark.weights
+def test_metrics_that_were_added_later_are_measured_at_once(run: Path) -> None:
+    before, summary = numbers(run), json.loads((run / "metrics.json").read_text())
+    with (run / "metrics.csv").open(newline="") as file:
+        rows = [{k: v for k, v in row.items() if k not in ("hole/lpips", "input")} for row in csv.DictReader(file)]
+    with (run / "metrics.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    assert measure.main([str(run), "--no-progress"]) == 0
+    assert {id: row | {"input": ""} for id, row in before.items()} == numbers(run)
+    assert json.loads((run / "metrics.json").read_text()) == summary
+
+
+@pytest.mark.weights
 def test_calibration_wants_several_answers(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert measure.main([str(run), "--no-progress", "--calibration"]) == 2
     assert "number of answers to" in capfd.readouterr().err

@@ -109,8 +109,8 @@ def measure_group(runs: Sequence[FinishedRun], options: Options, *, device: torc
     count = sum(len(one.records) for one in wanted)
     if not count:
         return
-    for run in runs:  # rows of this version need its header
-        RunOutputs.of(run.folder).write_table(run.records)
+    for before in runs:  # rows of this version need its header
+        RunOutputs.of(before.folder).write_table(before.records)
     ids = sorted({record.id for one in wanted for record in one.records})
     dataset = dataset_of(runs[0], ids, options.root)
     places = {id: index for index, id in enumerate(dataset.ids)}

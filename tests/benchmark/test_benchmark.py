@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from helpers.command import Cli, write_pair_tree
 from unmask.benchmark.__main__ import main
 from unmask.benchmark.frozen import freeze, hole_digest, known, load, refuse_others
+from unmask.benchmark.leaderboard import part_summaries
 from unmask.benchmark.ranks import holm, places
 from unmask.config import DataConfig, OcclusionConfig, OcclusionSource, Split
 from unmask.config_dir import sample_root
@@ -46,6 +49,21 @@ def test_runs_that_cannot_be_told_apart_share_a_rank() -> None:
     found = places("hole/lpips", [records(worse), records(good), records(alike), records(good + np.nan_to_num(0.0))])
     assert [place.rank for place in found if place is not None] == [4, 1, 1, 1]
     assert places("hole/psnr", [records(good)]) == [None], "a metric without values ranks nobody"
+
+
+def test_parts_have_bca_intervals_and_say_what_is_missing() -> None:
+    values = np.random.default_rng(0).exponential(size=(3, 12))
+    runs = [records(column) for column in values]
+    runs[1][4] = replace(runs[1][4], measurements=runs[1][4].measurements | {"hole/lpips": Measurement(None, "none")})
+    runs[2] = [replace(one, measurements=dict.fromkeys(ALL_NAMES, Measurement(None, "none"))) for one in runs[2]]
+    whole, holed, empty = part_summaries("hole/lpips", runs)
+    expected = stats.bootstrap((values[0],), np.mean, n_resamples=9999, method="BCa", rng=np.random.default_rng(0))
+    assert whole.mean == pytest.approx(values[0].mean()) and whole.reason is None
+    assert whole.ci95 == pytest.approx(tuple(expected.confidence_interval), rel=0.05)  # of 2000 resamples
+    assert whole.mean - whole.ci95[0] < whole.ci95[1] - whole.mean, "lopsided as the numbers are"
+    assert holed.mean == pytest.approx(np.delete(values[1], 4).mean())
+    assert (holed.n, holed.reason) == (11, "missing: 1")
+    assert (empty.mean, empty.ci95, empty.n) == (None, None, 0)
 
 
 def test_holm_is_that_of_the_textbook() -> None:

@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from unmask.benchmark.frozen import Benchmark
 from unmask.benchmark.ranks import Place, places
 from unmask.compare.comparison import BOOTSTRAP_SAMPLES, SEED
 from unmask.evaluation.sets import SetMetric
 from unmask.files import atomic_path
+from unmask.results.bca import bca_intervals
 from unmask.results.catalogue import HIGHER_IS_BETTER
 from unmask.results.read import FinishedRun
 from unmask.results.records import PictureRecord
@@ -97,13 +100,27 @@ def markdown(benchmark: Benchmark, lines: Sequence[Line], parts: Sequence[Part])
     if parts:
         said += [f"## {first} by part", "", *markdown_header(["pictures", "n", *(line.name for line in lines)])]
         for part in parts:
-            cells = []
-            for line in lines:
-                own = [record for record in line.records if record.id in part.ids]
-                cells.append(format_metric(first, summarise_metric(first, own, BOOTSTRAP_SAMPLES, SEED)))
+            own = [[record for record in line.records if record.id in part.ids] for line in lines]
+            cells = [format_metric(first, summary) for summary in part_summaries(first, own)]
             said.append(markdown_row([part.title, str(len(part.ids)), *cells]))
-        said.append("")
+        said += ["", "Mean [95 % BCa bootstrap interval], which parts of few pictures need.", ""]
     return "\n".join([*said, *card(benchmark)])
+
+
+def part_summaries(metric: str, runs: Sequence[Sequence[PictureRecord]]) -> list[MetricSummary]:
+    """Of every run's records of the same pictures, with BCa intervals: percentile ones are too narrow for few pictures
+    and lopsided numbers."""
+    measured = [[record.measurements[metric].value for record in records] for records in runs]
+    values = np.array([[np.nan if value is None else value for value in column] for column in measured]).T
+    found = bca_intervals(values, samples=BOOTSTRAP_SAMPLES, seed=SEED)
+    rows = zip(found.mean.tolist(), found.low.tolist(), found.high.tolist(), found.count.tolist(), strict=True)
+    missing = [len(values) - int(count) for count in found.count]
+    return [
+        MetricSummary(mean, (low, high), n, f"missing: {without}" if without else None)
+        if n
+        else MetricSummary(None, None, 0, "no picture has it")
+        for (mean, low, high, n), without in zip(rows, missing, strict=True)
+    ]
 
 
 def card(benchmark: Benchmark) -> list[str]:

@@ -17,9 +17,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 from torch import Tensor
 
-from unmask.evaluation.bca import bca_intervals
 from unmask.faceanalysis.expression import Mouth
 from unmask.images import to_uint8
+from unmask.results.bca import bca_intervals
 
 
 @dataclass(frozen=True)

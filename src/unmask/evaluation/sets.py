@@ -41,7 +41,7 @@ class SetMetric:
         name: with the features it is computed on.
         higher: whether more is better.
         value: None where it cannot be computed, for `reason`.
-        ci95: 95 % bootstrap interval over people; None where there is none.
+        ci95: 95 % interval over people; None where there is none.
         reason: why there is no value, or why it says little.
     """
 
@@ -108,10 +108,10 @@ def measure_set(ours: Features, clean: Features, *, seed: int = 0) -> tuple[SetM
     found = [_kid(name, ours[name][there[name]], clean[name][there[name]], seed) for name in EXTRACTORS]
     crops, clean_crops = ours["vgg16"][there["vgg16"]], clean["vgg16"][there["vgg16"]]
     if len(crops):
-        ids = discriminability(crops, clean_crops)
+        ids = discriminability(crops, clean_crops, seed=seed)
         found += [
-            SetMetric("set/p_ids/vgg16", True, ids.p_ids, reason=ids.warning),
-            SetMetric("set/u_ids/vgg16", True, ids.u_ids, reason=ids.warning),
+            SetMetric("set/p_ids/vgg16", True, ids.p_ids, ids.p_ids_ci95, ids.warning),
+            SetMetric("set/u_ids/vgg16", True, ids.u_ids, ids.u_ids_ci95, ids.warning),
         ]
     hits = rank1(ours["arcface"], clean["arcface"])
     known = hits[np.isfinite(hits)]

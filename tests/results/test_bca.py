@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from unmask.evaluation.bca import bca_intervals
+from unmask.results.bca import bca_intervals
 
 SKEWED = np.random.default_rng(0).exponential(size=(40, 3)) * [1, 5, 0.1]
 

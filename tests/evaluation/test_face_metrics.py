@@ -88,7 +88,7 @@ def test_the_face_is_looked_for_once_and_both_mouths_in_its_box(monkeypatch: pyt
     networks = Networks(monkeypatch)
     found = face_metrics(CLEAN + 0.5, Truth.of(CLEAN, CLEAN), HOLE, FaceMetrics())
     assert sorted(networks.asked) == ["face", "identity", "identity", "landmarks", "landmarks", "sface", "sface"]
-    assert all(box is FACE.box for box in networks.boxes)
+    assert all(np.array_equal(box, FACE.box) for box in networks.boxes)
     assert found["identity/arcface"].value == pytest.approx(1.0)
     # the lower lip is half an inter-ocular distance lower in the composite
     assert numbers(found) == pytest.approx([0.5, 0.0, 0.25], abs=0.005), "the clean picture is rounded to 8 bits"

@@ -174,6 +174,23 @@ def test_lpips_does_not_depend_on_the_neighbours_in_the_batch() -> None:
 
 
 @pytest.mark.weights
+@pytest.mark.parametrize("size", [64, 256])
+def test_both_distances_in_one_pass_are_those_of_two(size: int) -> None:
+    random = torch.Generator().manual_seed(size)
+    clean, composite = (torch.rand(3, size, size, generator=random) * 2 - 1 for _ in range(2))
+    hole = torch.zeros(1, size, size)
+    hole[:, size // 2 :, size // 4 : -size // 4] = 1
+    truth = Truth.of(clean, clean)
+    whole, inside = metrics.both_lpips(composite, truth, hole)
+    # equal to the bit where it was written; a convolution may take another path for two pictures elsewhere
+    assert whole.value == pytest.approx(metrics.whole_lpips(composite, truth).value, rel=1e-6)
+    assert inside.value == pytest.approx(metrics.hole_lpips(composite, truth, hole).value, rel=1e-6)
+    assert whole.value != inside.value
+    nothing = metrics.both_lpips(composite, truth, torch.zeros_like(hole))
+    assert (nothing[0].value, nothing[1].reason) == (pytest.approx(whole.value, rel=1e-6), metrics.NO_HOLE)
+
+
+@pytest.mark.weights
 def test_hole_lpips_does_not_see_the_visible_pixels() -> None:
     clean, hole = picture(0), square_hole()
     composite = picture(1)

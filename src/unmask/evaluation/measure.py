@@ -74,11 +74,13 @@ def measure_pictures(
             by_id.setdefault(record.id, []).append((run, record))
 
     def of_one(original: Original) -> list[tuple[Measured, PictureRecord]]:
-        truth = Truth(original, device)
-        return [
+        truth = Truth.remembered(original, device)
+        measured = [
             (run, measure_record(run.folder, record, truth, occlusions, faces=faces))
             for run, record in by_id[original.id]
         ]
+        truth.facts.keep()
+        return measured
 
     threads = torch.get_num_threads()
     with ThreadPoolExecutor(max(1, workers), initializer=_single_thread) as pool:

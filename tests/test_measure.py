@@ -98,6 +98,26 @@ def test_data_that_moved_or_changed(run: Path, capfd: pytest.CaptureFixture[str]
 
 
 @pytest.mark.weights
+def test_a_manifest_that_moved(unmask_cli: Cli, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    write_pair_tree(tmp_path / "pairs", 1, size=64)
+    table = tmp_path / "pairs" / "people.csv"
+    places = [next((table.parent / folder).rglob("*.*")).relative_to(table.parent) for folder in ("cmfd", "ffhq")]
+    table.write_text("id,masked,clean,occlusion\nanna," + ",".join(map(str, places)) + ",occlusion/00000/00000.png\n")
+    answer = unmask_cli("method=copy", "data=manifest", f"data.manifest={table}", *QUICK[1:], "hydra.run.dir=run")
+    assert answer.code == 0, answer.err
+    before = numbers(tmp_path / "run")
+    again = [str(tmp_path / "run"), "--again", "--no-progress"]
+    for number, name in enumerate(("people.csv", "renamed.csv")):
+        folder = (tmp_path / "pairs").rename(tmp_path / f"elsewhere{number}")
+        (folder / "people.csv").rename(folder / name)
+        assert measure.main(again) == 2
+        assert "people.csv" in capfd.readouterr().err
+        assert measure.main([*again, "--root", str(folder if number == 0 else folder / name)]) == 0
+        assert numbers(tmp_path / "run") == before
+        folder.rename(tmp_path / "pairs")
+
+
+@pytest.mark.weights
 def test_a_runs_own_composites_score_the_same_to_the_bit(run: Path, unmask_cli: Cli, tmp_path: Path) -> None:
     for whole in ("true", "false"):
         answer = unmask_cli(

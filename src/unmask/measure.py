@@ -180,7 +180,9 @@ def parse(arguments: Sequence[str] | None) -> Options:
     parser.add_argument("--again", action="store_true", help="measure what has a value, too")
     parser.add_argument("--identity", action="store_true", help="also where the run had evaluation.identity=false")
     parser.add_argument("--expression", action="store_true", help="also where it had evaluation.expression=false")
-    parser.add_argument("--root", type=Path, metavar="DIR", help="where the data are now, if they have moved")
+    parser.add_argument(
+        "--root", type=Path, metavar="DIR", help="where the data, or their manifest, are now if they have moved"
+    )
     parser.add_argument(
         "--calibration", action="store_true", help="of runs of several answers: is the truth among them often enough?"
     )

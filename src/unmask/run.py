@@ -32,6 +32,7 @@ from unmask.building import build_method, pick_device, typed
 from unmask.claim import InUseError, claimed
 from unmask.config import RunConfig, StyleGANProjConfig, register
 from unmask.config_dir import config_dir
+from unmask.data import PairedDataset
 from unmask.environment import write_environment
 from unmask.errors import UnmaskError
 from unmask.every_option import path_places
@@ -120,29 +121,17 @@ def work(
     log.info("%s on %s, %d px", settings.method.name, processes.device, settings.data.resolution)
 
     plain = cast("dict[str, Any]", OmegaConf.to_container(config, resolve=True, enum_to_str=True))
+    size, seed = settings.data.resolution, settings.seed
+    about = RunInfo(settings.method.name, seed, fingerprint, size, plain, tuple(asked))
     with TensorBoardLog(run_dir) if processes.first else NullRunLog() as run_log:
         trained = 0
         if needs_training(settings):
             assert isinstance(method, TrainedMethod)
             trained = train(method, settings, processes, evaluated=dataset, run_dir=run_dir, run_log=run_log).steps
-        batch, workers = settings.data.batch_size, settings.data.num_workers
-        task = Task(
-            ids=dataset.ids,
-            batches=lambda ids: data.batches(dataset, batch, workers, ids),
-            occlusion=settings.occlusion,
-            run=RunInfo(
-                settings.method.name, settings.seed, fingerprint, settings.data.resolution, plain, tuple(asked)
-            ),
-            folder=run_dir,
-            bootstrap_samples=settings.evaluation.bootstrap_samples,
-            curves=settings.evaluation.grid_rows,
-            trained_steps=trained,
-            on_finished=paste_back(dataset, settings.occlusion, run_dir) if settings.data.align else None,
-        )
         result = evaluation.evaluate(
             method.unmask,
-            task,
-            lambda ids: data.originals(dataset, ids, workers),
+            task_of(settings, dataset, about, run_dir, trained_steps=trained),
+            lambda ids: data.originals(dataset, ids, settings.data.num_workers),
             config=settings.evaluation,
             run_log=run_log,
             processes=processes,
@@ -150,6 +139,22 @@ def work(
         )
     if result is not None:
         show(result, run_dir)
+
+
+def task_of(settings: RunConfig, dataset: PairedDataset, about: RunInfo, run_dir: Path, *, trained_steps: int) -> Task:
+    """What is to be made of the pictures of `dataset`, by a method that was trained for `trained_steps`."""
+    batch, workers = settings.data.batch_size, settings.data.num_workers
+    return Task(
+        ids=dataset.ids,
+        batches=lambda ids: data.batches(dataset, batch, workers, ids),
+        occlusion=settings.occlusion,
+        run=about,
+        folder=run_dir,
+        bootstrap_samples=settings.evaluation.bootstrap_samples,
+        curves=settings.evaluation.grid_rows,
+        trained_steps=trained_steps,
+        on_finished=paste_back(dataset, settings.occlusion, run_dir) if settings.data.align else None,
+    )
 
 
 def show(result: EvaluationResult, run_dir: Path) -> None:

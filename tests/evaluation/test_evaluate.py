@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,7 @@ from unmask.runlog import NullRunLog, RunLog, TensorBoardLog
 
 SIZE = 32
 IDS = tuple(f"{index:05d}" for index in range(5))
+PAINTED = OcclusionConfig(source=OcclusionSource.painted, feather=0.0, blend=Blend.feather)
 
 
 class Recorder:
@@ -91,6 +93,30 @@ def info(config_hash: str = "abc") -> RunInfo:
     return RunInfo("grey", 0, config_hash, SIZE, {"method": {"name": "grey", "steps": 3}, "seed": 0})
 
 
+def evaluated(
+    method: Callable[..., Reconstruction],
+    folder: Path,
+    batches: Callable[[Sequence[str]], MadeBatches],
+    *,
+    ids: Sequence[str] = IDS,
+    occlusion: OcclusionConfig = PAINTED,
+    run: RunInfo | None = None,
+    run_log: RunLog | None = None,
+    grid_rows: int = 16,
+    emerge_every: int | None = None,
+) -> EvaluationResult:
+    result = evaluate(
+        method,
+        Task(ids, batches, occlusion, run or info(), folder, bootstrap_samples=100, curves=grid_rows),
+        originals_of(batches),
+        config=EvaluationConfig(bootstrap_samples=100, grid_rows=grid_rows, emerge_every=emerge_every),
+        run_log=run_log or NullRunLog(),
+        processes=SingleProcess(torch.device("cpu")),
+    )
+    assert result is not None
+    return result
+
+
 def go(
     method: Recorder,
     output: Path,
@@ -101,24 +127,8 @@ def go(
     run_log: RunLog | None = None,
     grid_rows: int = 3,
 ) -> EvaluationResult:
-    result = evaluate(
-        method,
-        Task(
-            ids=IDS,
-            batches=lambda ids: MadeBatches(ids, size, clean),
-            occlusion=OcclusionConfig(source=OcclusionSource.painted, feather=0.0, blend=Blend.feather),
-            run=run or info(),
-            folder=output,
-            bootstrap_samples=100,
-            curves=grid_rows,
-        ),
-        originals_of(lambda ids: MadeBatches(ids, size, clean)),
-        config=EvaluationConfig(bootstrap_samples=100, grid_rows=grid_rows, emerge_every=2),
-        run_log=run_log or NullRunLog(),
-        processes=SingleProcess(torch.device("cpu")),
-    )
-    assert result is not None
-    return result
+    batches = partial(MadeBatches, size=size, clean=clean)
+    return evaluated(method, output, batches, run=run, run_log=run_log, grid_rows=grid_rows, emerge_every=2)
 
 
 def strict_json(path: Path) -> dict:  # type: ignore[type-arg]
@@ -262,23 +272,8 @@ def test_failures_and_nan_are_named_and_the_others_finished(tmp_path: Path) -> N
         failed = (Failure("00001", "non-finite loss at step 7"),) if "00001" in faces.ids else ()
         return Reconstruction(ids, raw, failures=failed)
 
-    result = evaluate(
-        method,
-        Task(
-            ids=(*IDS, "00009"),
-            batches=lambda ids: MadeBatches(ids, 2, undecodable=(Failure("00009", "truncated"),)),
-            occlusion=OcclusionConfig(source=OcclusionSource.painted, feather=0.0, blend=Blend.feather),
-            run=info(),
-            folder=tmp_path,
-            bootstrap_samples=100,
-            curves=16,
-        ),
-        originals_of(lambda ids: MadeBatches(ids, 2, undecodable=(Failure("00009", "truncated"),))),
-        config=EvaluationConfig(bootstrap_samples=100),
-        run_log=NullRunLog(),
-        processes=SingleProcess(torch.device("cpu")),
-    )
-    assert result is not None
+    batches = partial(MadeBatches, size=2, undecodable=(Failure("00009", "truncated"),))
+    result = evaluated(method, tmp_path, batches, ids=(*IDS, "00009"))
     assert [failure.id for failure in result.failures] == ["00001", "00002", "00009"]
     assert [row["id"] for row in rows(tmp_path)] == ["00000", "00003", "00004"]
     assert strict_json(tmp_path / "metrics.json")["failures"][0]["reason"] == "non-finite loss at step 7"
@@ -296,24 +291,8 @@ def test_doubts_about_occlusions_are_reported_and_survive_an_interruption(
                 yield replace(faces, doubts=tuple(doubt for doubt in doubts if doubt.id in faces.ids))
 
     def go_on(method: Recorder) -> EvaluationResult:
-        result = evaluate(
-            method,
-            Task(
-                ids=IDS,
-                batches=lambda ids: DoubtfulBatches(ids, 2),
-                occlusion=OcclusionConfig(source=OcclusionSource.auto),
-                run=info(),
-                folder=tmp_path,
-                bootstrap_samples=100,
-                curves=16,
-            ),
-            originals_of(lambda ids: DoubtfulBatches(ids, 2)),
-            config=EvaluationConfig(bootstrap_samples=100),
-            run_log=NullRunLog(),
-            processes=SingleProcess(torch.device("cpu")),
-        )
-        assert result is not None
-        return result
+        occlusion = OcclusionConfig(source=OcclusionSource.auto)
+        return evaluated(method, tmp_path, partial(DoubtfulBatches, size=2), occlusion=occlusion)
 
     with pytest.raises(KeyboardInterrupt):
         go_on(Recorder(stop_at="00003"))
@@ -335,22 +314,7 @@ def test_nothing_finished_is_null_with_a_reason(tmp_path: Path) -> None:
         failures = tuple(Failure(id, "no") for id in faces.ids)
         return Reconstruction((), torch.zeros(0, 3, SIZE, SIZE), failures=failures)
 
-    evaluate(
-        method,
-        Task(
-            ids=IDS,
-            batches=lambda ids: MadeBatches(ids, 2),
-            occlusion=OcclusionConfig(source=OcclusionSource.painted),
-            run=info(),
-            folder=tmp_path,
-            bootstrap_samples=100,
-            curves=16,
-        ),
-        originals_of(lambda ids: MadeBatches(ids, 2)),
-        config=EvaluationConfig(),
-        run_log=NullRunLog(),
-        processes=SingleProcess(torch.device("cpu")),
-    )
+    evaluated(method, tmp_path, partial(MadeBatches, size=2))
     summary = strict_json(tmp_path / "metrics.json")
     assert summary["seconds_per_image"] is None
     assert all(metric["mean"] is None and metric["reason"] for metric in summary["metrics"].values())

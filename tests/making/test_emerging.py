@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
@@ -98,6 +100,21 @@ def test_whatever_the_steps_the_result_is_at_a_hundred_percent() -> None:
         emerging.show_end("00000", batch.masked[0], batch.masked[0], total)
         assert {way for _, way in emerging.curves} == {100}
     assert [step for _, step, _ in log.images] == [0, 24, 900]
+
+
+def test_what_scores_take_of_the_clean_picture_is_computed_once() -> None:
+    asked: list[str] = []
+
+    def score_of(one: Faces) -> Callable[[Tensor], dict[str, float]]:
+        asked.extend(one.ids)
+        return lambda composite: {"hole/psnr": float(composite.mean())}
+
+    emerging = EmergingPictures(Pictures(), OCCLUSION, Frames(None), score_of)
+    for taken in range(3):
+        emerging.begin(faces(2))
+        emerging.show("00001", torch.zeros(3, SIZE, SIZE), taken, 3)
+    assert asked == ["00000", "00001"]
+    assert len(emerging.curves) == 3
 
 
 def test_nothing_is_followed_where_no_frames_are_wanted() -> None:

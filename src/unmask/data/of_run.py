@@ -23,9 +23,16 @@ def dataset_of(run: FinishedRun, ids: Sequence[str], root: Path | None = None) -
     """
     data, occlusion = settings_of(run)
     if root is not None:
-        data = replace(data, root=str(root), clean_dir=None, masked_dir=None)
+        data = moved(data, root)
     alone = replace(data, ids=list(ids), split=Split.all, limit=None, references=None, strict=False)
     return load_dataset(alone, occlusion)
+
+
+def moved(data: DataConfig, place: Path) -> DataConfig:
+    """The same data now at `place`: their folder, or of a manifest its file or the folder that it is in."""
+    if data.manifest is None:
+        return replace(data, root=str(place), clean_dir=None, masked_dir=None)
+    return replace(data, manifest=str(place / Path(data.manifest).name if place.is_dir() else place))
 
 
 def settings_of(run: FinishedRun) -> tuple[DataConfig, OcclusionConfig]:

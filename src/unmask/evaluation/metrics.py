@@ -11,6 +11,7 @@ pictures, which is infinite: means are taken over the pictures that have a value
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -119,14 +120,20 @@ def measure(
     return {name: results.get(name, Measurement(None, NO_CLEAN)) for name in NAMES}
 
 
-def hole_scores(composite: Tensor, one: Faces) -> dict[str, float]:
-    """The metrics of the hole that have a value: composite (3,H,W) in [-1,1] of the picture `one`, a batch of one."""
-    if one.clean is None:
-        return {}
-    clean, hole = one.clean[0], scored_hole(one.occlusion[0])
+def hole_scores(one: Faces) -> Callable[[Tensor], dict[str, float]]:
+    """From composites (3,H,W) in [-1,1] of the picture `one`, a batch of one, to the metrics of the hole that have a
+    value; what they take of the clean picture is computed once."""
+    clean = None if one.clean is None else one.clean[0]
+    hole = scored_hole(one.occlusion[0])
     truth = Truth.of(one.masked[0], clean)
-    measured = {"hole/psnr": hole_psnr(composite, clean, hole), "hole/lpips": hole_lpips(composite, truth, hole)}
-    return {name: number.value for name, number in measured.items() if number.value is not None}
+
+    def score(composite: Tensor) -> dict[str, float]:
+        if clean is None:
+            return {}
+        measured = {"hole/psnr": hole_psnr(composite, clean, hole), "hole/lpips": hole_lpips(composite, truth, hole)}
+        return {name: number.value for name, number in measured.items() if number.value is not None}
+
+    return score
 
 
 def scored_hole(occlusion: Tensor) -> Tensor:

@@ -16,8 +16,10 @@ from unmask.making.join import join
 from unmask.making.part import Curves
 from unmask.runlog import RunLog
 
-Score = Callable[[Tensor, Faces], Mapping[str, float]]
-"""How good a composite (3,H,W) of a picture, a batch of one on the CPU, is: metric -> value, where it has one."""
+Score = Callable[[Tensor], Mapping[str, float]]
+"""How good a composite (3,H,W) is: metric -> value, where it has one."""
+ScoreOf = Callable[[Faces], Score]
+"""That for a picture, a batch of one on the CPU."""
 FOLLOWED = 4
 """Pictures that are followed: each costs a render and an LPIPS a frame."""
 FRAMES = 8
@@ -53,17 +55,25 @@ class Frames:
 NO_FRAMES = Frames(0)
 
 
+@dataclass(frozen=True)
+class _Followed:
+    """A batch of one on the CPU, and how good its composites are."""
+
+    one: Faces
+    score: Score
+
+
 @final
 class EmergingPictures:
     """Writes the frames of the first `FOLLOWED` pictures that it is shown, and gathers their curves."""
 
-    def __init__(self, run_log: RunLog, occlusion: JoinConfig, frames: Frames, score: Score) -> None:
+    def __init__(self, run_log: RunLog, occlusion: JoinConfig, frames: Frames, score_of: ScoreOf) -> None:
         """`occlusion`: how a frame is joined to its input, as in the composites that the run writes."""
-        self._score = score
+        self._score_of = score_of
         self.frames = frames
         self._run_log = run_log
         self._occlusion = occlusion
-        self._followed: dict[str, Faces] = {}
+        self._followed: dict[str, _Followed] = {}
         self._sums: dict[tuple[str, int], tuple[float, int]] = defaultdict(lambda: (0.0, 0))
 
     @property
@@ -79,8 +89,9 @@ class EmergingPictures:
         if self.frames.every == 0:
             return
         for index, id in enumerate(faces.ids):
-            if len(self._followed) < FOLLOWED:
-                self._followed[id] = faces[index].to("cpu")
+            if id not in self._followed and len(self._followed) < FOLLOWED:
+                one = faces[index].to("cpu")
+                self._followed[id] = _Followed(one, self._score_of(one))
 
     def follows(self, id: str) -> bool:
         """Whether frames of this picture are wanted."""
@@ -89,16 +100,16 @@ class EmergingPictures:
     def show(self, id: str, raw: Tensor, taken: int, total: int) -> None:
         """A frame of a followed picture after `taken` of `total` steps; raw (3,H,W) in [-1,1], on any device."""
         raw = raw.detach().cpu().float().clamp(-1, 1)
-        self._show(id, raw, join(raw[None], self._followed[id], self._occlusion)[0], taken, percent(taken, total))
+        self._show(id, raw, join(raw[None], self._followed[id].one, self._occlusion)[0], taken, percent(taken, total))
 
     def show_end(self, id: str, raw: Tensor, composite: Tensor, total: int) -> None:
         """The last frame, of what a run leaves after `total` steps: raw and composite (3,H,W) in [-1,1] on the CPU."""
         self._show(id, raw, composite, total, 100)
 
     def _show(self, id: str, raw: Tensor, composite: Tensor, taken: int, way: int) -> None:
-        one = self._followed[id]
-        self._run_log.image(f"pictures/emerging/{id}", strip(one.masked[0], raw, composite), taken)
-        for name, value in self._score(composite, one).items():
+        followed = self._followed[id]
+        self._run_log.image(f"pictures/emerging/{id}", strip(followed.one.masked[0], raw, composite), taken)
+        for name, value in followed.score(composite).items():
             total, count = self._sums[f"emerging/{name}", way]
             self._sums[f"emerging/{name}", way] = (total + value, count + 1)
 

@@ -27,23 +27,6 @@ def terminal_table(results: Sequence[EvaluationResult]) -> Table:
     return table
 
 
-def markdown_table(results: Sequence[EvaluationResult], names: Sequence[str] | None = None) -> str:
-    """Results down, metrics across, in GitHub's Markdown; without `names` those of `shown_names`."""
-    names = shown_names(result.metrics for result in results) if names is None else names
-    header = ["method", "n", *(metric_label(name) for name in names), "s per picture", "peak MB"]
-    lines = markdown_header(header)
-    for result in results:
-        cells = [
-            result.run.method,
-            str(result.n),
-            *(format_metric(name, result.metrics[name]) for name in names),
-            format_number(result.seconds_per_image, 2),
-            format_number(result.peak_memory_mb, 0),
-        ]
-        lines.append(markdown_row(cells))
-    return "\n".join(lines) + "\n"
-
-
 def shown_names(summaries: Iterable[Mapping[str, MetricSummary]]) -> tuple[str, ...]:
     """The metrics that belong into a table of these results: all, but those of several answers only where one has a
     value."""

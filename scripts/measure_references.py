@@ -136,7 +136,7 @@ def main() -> None:
     settings = settings_of(options.method, 1, overrides)
     method = build_method(settings, pick_device("cpu"))
     people = list(SOURCES[options.kind](options.folder, options.count))
-    scores: dict[str, list[dict[str, float]]] = {}
+    scores: dict[str, dict[int, dict[str, float]]] = {}
     told: dict[str, int] = {}
     rows = []
     for index in track(range(len(people)), description=options.method, console=Console(stderr=True)):
@@ -161,7 +161,7 @@ def main() -> None:
                 faces=FaceMetrics(expression=False),
             )
             values = {key: found[key].value for key in NAMES}
-            scores.setdefault(name, []).append({k: float("nan") if v is None else v for k, v in values.items()})
+            scores.setdefault(name, {})[index] = {k: float("nan") if v is None else v for k, v in values.items()}
             shown[name] = composite[0]
         best = shown.get("up to 3", shown.get("1", shown["none"]))
         rows.append([one.faces.masked[0], one.references[0], shown["none"], best, one.faces.clean[0]])
@@ -173,18 +173,16 @@ def main() -> None:
 
 
 def report(
-    options: argparse.Namespace, scores: dict[str, list[dict[str, float]]], told: dict[str, int], n: int
+    options: argparse.Namespace, scores: dict[str, dict[int, dict[str, float]]], told: dict[str, int], n: int
 ) -> dict[str, object]:
     """Means, and differences to no references with their intervals."""
     answer: dict[str, object] = {"kind": options.kind, "method": options.method, "set": options.overrides, "n": n}
     for name, rows in scores.items():
-        entry: dict[str, object] = {key: round(float(np.nanmean([row[key] for row in rows])), 4) for key in NAMES}
-        entry["n"] = len(rows)
-        entry["told to be of somebody else"] = told[name]
-        if name != "none" and len(rows) == len(scores["none"]):
-            base = scores["none"]
+        means = {key: round(float(np.nanmean([row[key] for row in rows.values()])), 4) for key in NAMES}
+        entry: dict[str, object] = {**means, "n": len(rows), "told to be of somebody else": told[name]}
+        if name != "none":
             for key in NAMES[:2]:
-                apart = [row[key] - before[key] for row, before in zip(rows, base, strict=True)]
+                apart = [row[key] - scores["none"][index][key] for index, row in rows.items()]
                 entry[f"{key} more"] = asdict(mean_interval([one for one in apart if np.isfinite(one)]))
         answer[name] = entry
     return answer

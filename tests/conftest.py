@@ -25,14 +25,6 @@ def shared_data() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session", autouse=True)
-def own_facts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What measurements find out about faces is kept for these tests alone."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("UNMASK_FACES", str(tmp_path_factory.getbasetemp() / "faces"))
-        yield
-
-
 @pytest.fixture
 def masked_tree(tmp_path: Path) -> Path:
     """Five masked pictures of 32 pixels with painted occlusions; no clean ones."""

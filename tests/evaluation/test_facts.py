@@ -120,3 +120,13 @@ def test_without_room_measuring_goes_on(
     with caplog.at_level(logging.DEBUG, "unmask"):
         some.keep()
     assert "cannot be written" in caplog.text
+
+
+def test_unasked_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("UNMASK_FACES", raising=False)
+    monkeypatch.setenv("UNMASK_CACHE", str(tmp_path))
+    some = Facts.of(torch.zeros(3, 8, 8))
+    assert some.get("one", lambda: np.ones(1))[0] == 1
+    some.keep()
+    assert not list(tmp_path.rglob("*"))
+    assert Facts.of(torch.zeros(3, 8, 8)).get("one", lambda: np.zeros(1))[0] == 0

@@ -33,7 +33,7 @@ class Truth:
 
     @classmethod
     def remembered(cls, original: Original, device: torch.device = CPU) -> Truth:
-        """With the facts that are kept on this machine; those that are found out are kept by ``facts.keep()``."""
+        """With the facts that are kept, if any are; those that are found out are kept by ``facts.keep()``."""
         return cls(original, device, None if original.clean is None else Facts.of(original.clean))
 
     @classmethod

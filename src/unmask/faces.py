@@ -149,6 +149,7 @@ class Reconstruction:
         failures: the pictures of the batch that are missing from `ids`.
         composites: (N,3,H,W) float32 RGB in [-1,1], finished pictures, by methods that join their answer to the input
             themselves; None where that is left to the evaluation.
+        remarks: what the user should know of a finished picture.
     """
 
     ids: tuple[str, ...]
@@ -159,6 +160,7 @@ class Reconstruction:
     failures: tuple[Failure, ...] = ()
     full_samples: Tensor | None = None
     composites: Tensor | None = None
+    remarks: tuple[Doubt, ...] = ()
 
     def to(self, device: torch.device | str) -> Reconstruction:
         """The same with its tensors on `device`, detached."""
@@ -168,7 +170,8 @@ class Reconstruction:
         """What was made of the picture at `index` of `ids`, as a batch of one, without the failures of others."""
         one = slice(index, index + 1)
         cut = {name: held[one] for name, held in self._tensors().items()}
-        return replace(self, ids=self.ids[one], failures=(), **cut)
+        remarks = tuple(remark for remark in self.remarks if remark.id == self.ids[index])
+        return replace(self, ids=self.ids[one], failures=(), remarks=remarks, **cut)
 
     def _tensors(self) -> dict[str, Any]:
         """Those that there are, by attribute."""

@@ -55,6 +55,10 @@ class LinearGenerator(Generator):
     def encoder_path(self) -> Path | None:
         return None
 
+    @property
+    def controls_path(self) -> Path | None:
+        return None
+
     @classmethod
     def build(cls, config: GeneratorConfig, resolution: int) -> LinearGenerator:
         return cls()

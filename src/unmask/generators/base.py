@@ -86,6 +86,11 @@ class Generator(nn.Module, ABC):
     def encoder_path(self) -> Path | None:
         """The shipped `unmask.projection.encoder.LatentEncoder` of this very generator, if there is one."""
 
+    @property
+    @abstractmethod
+    def controls_path(self) -> Path | None:
+        """The shipped `unmask.projection.controls.Controls` of this very generator, if there are any."""
+
 
 @contextmanager
 def borrowed(parameters: Sequence[nn.Parameter]) -> Iterator[tuple[nn.Parameter, ...]]:

@@ -28,6 +28,8 @@ PICTURE_MODEL_PATH = Path(__file__).with_name("mobilestylegan_picture_model.safe
 """The linear model of its pictures that ships with the package; made by scripts/fit_picture_model.py."""
 ENCODER_PATH = Path(__file__).with_name("mobilestylegan_encoder.safetensors")
 """The encoder into its w_plus that ships with the package; made by scripts/train_encoder.py."""
+CONTROLS_PATH = Path(__file__).with_name("mobilestylegan_controls.safetensors")
+"""The directions of its w that ship with the package; made by scripts/fit_controls.py."""
 BLOCK_CHANNELS = (512, 512, 512, 512, 256, 128, 64)
 """Channels of the blocks at 8, 16, ..., 512 pixels."""
 
@@ -252,6 +254,11 @@ class MobileStyleGAN(Generator):
     def encoder_path(self) -> Path | None:
         """The shipped one, unless other weights were loaded."""
         return ENCODER_PATH if self._shipped_weights else None
+
+    @property
+    def controls_path(self) -> Path | None:
+        """The shipped one, unless other weights were loaded."""
+        return CONTROLS_PATH if self._shipped_weights else None
 
     def compute_in(self, dtype: torch.dtype | None) -> None:
         """See `Generator.compute_in`; the head and the 1024² render stay in fp32."""

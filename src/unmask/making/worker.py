@@ -107,7 +107,7 @@ class Worker:
     def _write(self, one: Faces, made: Reconstruction, seconds: float) -> None:
         (id,) = one.ids
         composites = join_answers(made, one, self._occlusion)
-        doubt = one.doubts[0].reason if one.doubts else None
+        doubt = " ".join(doubt.reason for doubt in (*one.doubts[:1], *made.remarks)) or None
         if doubt is not None:
             logger.warning("Look at %s: %s", id, doubt)
         added = int((one.filled - one.occlusion).sum())

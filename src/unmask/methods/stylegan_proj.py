@@ -17,7 +17,7 @@ from torch import Tensor
 from unmask.compilation import compile_if_possible, worth_compiling
 from unmask.config import StyleGANProjConfig
 from unmask.errors import UnmaskError
-from unmask.faces import Faces, Failure, Reconstruction, StepCallback
+from unmask.faces import Doubt, Faces, Failure, Reconstruction, StepCallback
 from unmask.generators.base import Generator
 from unmask.images import blur, resize
 from unmask.methods.base import Method, MethodContext
@@ -111,7 +111,7 @@ class StyleGANProjection(Method):
         config = self.config
         faces = faces.to(self.device)
         visible = faces.visible if config.use_occlusion else torch.ones_like(faces.hole)
-        start = self.initialisation.start(faces, visible)
+        start = self._wished(self.initialisation.start(faces, visible), faces, visible, ()).w
         identity = self._wanted_identity(faces, visible)
         reporter = StepReporter(on_step, config.w_steps + config.steps + config.tune_steps)
         projected = []
@@ -213,15 +213,21 @@ class StyleGANProjection(Method):
     ) -> Reconstruction:
         """Pictures number `keep`, tuned if wanted; the layers that only act at full resolution take the last active w.
 
-        Tuning comes after the projection of all answers.
+        Tuning comes after the projection of all answers. The steps may have gone back on what was wished, so it is
+        granted once more before.
         """
         config = self.config
         latents = found.in_w_plus.latents[keep]
         apart = found.apart[keep]
         latents = latents.lerp(latents.mean(1, keepdim=True) + apart, config.layer_shrinkage)
+        noise = tuple(one[keep] for one in found.in_w_plus.noise)
+        remarks: tuple[Doubt, ...] = ()
+        if self.initialisation.wishes is not None and keep:
+            kept = replace(faces, ids=tuple(faces.ids[i] for i in keep), masked=faces.masked[keep])
+            wished = self._wished(self.space.to_w(latents), kept, visible[keep], noise)
+            latents, remarks = self.space.from_w(wished.w), wished.remarks
         tail = latents[:, -1:].expand(-1, self.generator.num_ws - latents.shape[1], -1)
         w_plus = self.space.to_w(torch.cat([latents, tail], 1))
-        noise = tuple(one[keep] for one in found.in_w_plus.noise)
         wanted = config.render_full
         if config.tune_steps == 0 or not keep:
             pictures = self._pictures(latents, w_plus, noise, full=wanted)
@@ -241,7 +247,33 @@ class StyleGANProjection(Method):
                     for row, i in enumerate(keep)
                 ]
             )
-        return Reconstruction(tuple(faces.ids[i] for i in keep), pictures.raw, w_plus, pictures.full)
+        return Reconstruction(tuple(faces.ids[i] for i in keep), pictures.raw, w_plus, pictures.full, remarks=remarks)
+
+    def _wished(self, w: Tensor, faces: Faces, visible: Tensor, noise: NoiseMaps) -> _Wished:
+        """w (B,1 or num_active_ws,D) of these pictures, moved to what the user asks for; as they are where nothing is
+        asked.
+
+        Raises:
+            UnmaskError: see `Initialisation.controls`.
+        """
+        wishes = self.initialisation.wishes
+        if wishes is None:
+            return _Wished(w, ())
+        moved, remarks = [], []
+        for row, id in enumerate(faces.ids):
+            maps = tuple(one[row : row + 1] for one in noise) or None
+
+            def render(w: Tensor, maps: NoiseMaps | None = maps) -> Tensor:
+                active = w.expand(-1, self.generator.num_active_ws, -1)
+                return self.generator.synthesize(active, maps).clamp(-1, 1)
+
+            one = slice(row, row + 1)
+            granted = wishes.grant(w[one], render, faces.masked[one], visible[one])
+            moved.append(granted.w)
+            remark = wishes.shortfall(granted.reached)
+            if remark is not None:
+                remarks.append(Doubt(id, remark))
+        return _Wished(torch.cat(moved), tuple(remarks))
 
     def _tuned(
         self,
@@ -332,6 +364,14 @@ def perceptual_distance(
         channel_scales=scales,
         window=config.perceptual_window,
     )
+
+
+@dataclass(frozen=True)
+class _Wished:
+    """w (B,1 or num_active_ws,D), and what is to be said of pictures that are not as they were asked for."""
+
+    w: Tensor
+    remarks: tuple[Doubt, ...]
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,14 @@ from unmask.files import stamp
 from unmask.generators.base import Generator
 from unmask.networks.face_embedding import FaceEmbedding
 from unmask.networks.vgg import VGG16Features
+from unmask.projection.control_fitting import controls_of, measured_faces
+from unmask.projection.controls import Controls
 from unmask.projection.encoder import LatentEncoder
 from unmask.projection.identity import ExpectedIdentity
 from unmask.projection.latents import sample_w
 from unmask.projection.regression import PictureModel
 from unmask.projection.spaces import LatentSpace, build_space
+from unmask.projection.traits import Traits
 from unmask.shared import Shared
 
 
@@ -66,6 +69,28 @@ class FrozenNetworks:
             return LatentEncoder.load(path, self.generator.num_ws, self.generator.w_dim).to(self.device)
 
         return self.shared.get("encoder", (stamp(path), self.generator, self.device), load)
+
+    def controls(self, path: Path) -> Controls:
+        """The controls in the file `path`.
+
+        Raises:
+            UnmaskError: it holds something else, or is of another generator.
+        """
+
+        def load() -> Controls:
+            return Controls.load(path, self.generator.w_dim).to(self.device)
+
+        return self.shared.get("controls", (stamp(path), self.generator, self.device), load)
+
+    def fitted_controls(self, traits: Traits, count: int, seed: int) -> Controls:
+        """Controls fitted to `count` of the generator's own faces."""
+
+        def fit() -> Controls:
+            mean = self.random_w().mean(0)
+            faces = measured_faces(self.generator, mean, traits, count=count, seed=seed)
+            return controls_of(faces).to(self.device)
+
+        return self.shared.get("fitted controls", (self.generator, count, seed), fit)
 
     def picture_model(self, path: Path) -> PictureModel:
         """The linear model of the generator's pictures in the file `path`.

@@ -14,12 +14,15 @@ from unmask.errors import UnmaskError
 from unmask.faces import Faces
 from unmask.images import resize
 from unmask.projection import starts
+from unmask.projection.controls import CONTROLS, Controls, unexplained_covariance
 from unmask.projection.encoder import LatentEncoder
 from unmask.projection.frozen import FrozenNetworks
 from unmask.projection.latents import statistics_of
 from unmask.projection.references import informed_start
 from unmask.projection.regression import PictureModel, fit_picture_model
 from unmask.projection.sampling import draw_move
+from unmask.projection.traits import Traits, load_traits
+from unmask.projection.wishes import Wishes
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +92,34 @@ class Initialisation:
             ridge=config.regression_ridge,
             seed=self.seed,
         )
+
+    @cached_property
+    def wishes(self) -> Wishes | None:
+        """What the user asks for; None where nothing is."""
+        config = self.config
+        asked = {name: getattr(config, name) for name in CONTROLS if getattr(config, name) is not None}
+        if not asked:
+            return None
+        unexplained = unexplained_covariance(self.picture_model, self.networks.random_w())
+        return Wishes(asked, self.controls, self.traits, self.picture_model, unexplained, config.regression_ridge)
+
+    @cached_property
+    def traits(self) -> Traits:
+        """What measures the pictures."""
+        return load_traits(lambda: self.networks.face_embedding(None))
+
+    @cached_property
+    def controls(self) -> Controls:
+        """The file that was named, the generator's own, or fitted to random faces, which costs a minute once a run.
+
+        Raises:
+            UnmaskError: a file holds something else, or is of another generator.
+        """
+        named = self.generator.controls_path if self.config.controls is None else Path(self.config.controls)
+        if named is not None:
+            return self.networks.controls(named)
+        log.info("Measuring %d random faces to find what changes them", self.config.controls_faces)
+        return self.networks.fitted_controls(self.traits, self.config.controls_faces, self.seed)
 
     @cached_property
     def candidates(self) -> starts.Candidates:

@@ -51,10 +51,7 @@ class PictureModel:
         small, seen = visible_thumbnails(masked, visible, self.centre)
         found = []
         for picture, where in zip(small, seen, strict=True):
-            keep = (where > 0.5).expand_as(picture)
-            wanted = (picture - self.centre)[keep].double()
-            moment = self.basis[:, keep].double() @ wanted / max(1, len(wanted))
-            found.append(torch.linalg.solve(self._normal(keep, ridge), moment).float() @ self.w_basis)
+            found.append(self.change_behind(picture - self.centre, where, ridge=ridge))
         return self.w_centre + torch.stack(found)
 
     @torch.no_grad()
@@ -79,6 +76,27 @@ class PictureModel:
             moved = torch.linalg.solve_triangular(factor.T, drawn.double()[:, None], upper=True)
             found.append((variance**0.5 * moved[:, 0]).float() @ self.w_basis)
         return torch.stack(found)
+
+    @torch.no_grad()
+    def posterior_covariance(self, where: Tensor, vectors: Tensor, *, ridge: float) -> Tensor:
+        """Covariance of w given one picture's visible pixels, times vectors (m,D): (m,D). The part the components tell.
+
+        Args:
+            where: (1,S,S), 1 where the thumbnail is seen, as `visible_thumbnails` gives it.
+            ridge: as for `posterior_moves`.
+        """
+        normal = self._normal((where > 0.5).expand_as(self.centre), ridge)
+        variance = ridge * self.basis.square().sum(0).mean().double()
+        told = torch.linalg.solve(normal, self.w_basis.double() @ vectors.double().T)
+        return (variance * told.T @ self.w_basis.double()).to(vectors)
+
+    @torch.no_grad()
+    def change_behind(self, change: Tensor, where: Tensor, *, ridge: float) -> Tensor:
+        """The change of w to expect behind a change (3,S,S) of one picture's thumbnail, seen at `where` (1,S,S): (D,)."""
+        keep = (where > 0.5).expand_as(change)
+        wanted = change[keep].double()
+        moment = self.basis[:, keep].double() @ wanted / max(1, len(wanted))
+        return torch.linalg.solve(self._normal(keep, ridge), moment).to(self.w_basis) @ self.w_basis
 
     def _normal(self, keep: Tensor, ridge: float) -> Tensor:
         """keep (3,S,S), what is visible -> (K,K) float64, the matrix of the normal equations per visible number."""

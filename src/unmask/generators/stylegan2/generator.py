@@ -105,6 +105,11 @@ class StyleGAN2(Generator):
         """None: nothing ships for checkpoints."""
         return None
 
+    @property
+    def controls_path(self) -> Path | None:
+        """None: nothing ships for checkpoints."""
+        return None
+
     def compute_in(self, dtype: torch.dtype | None) -> None:
         """See `Generator.compute_in`."""
         self.synthesis.freeze(dtype)

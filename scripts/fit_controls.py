@@ -32,10 +32,11 @@ from unmask.generators.mobilestylegan import CONTROLS_PATH
 from unmask.images import load_image
 from unmask.networks.face_embedding import LOOK, FaceEmbedding
 from unmask.projection.control_fitting import measured_faces
-from unmask.projection.controls import CONTROLS, Controls, fit_controls
+from unmask.projection.controls import CONTROLS, RIDGE, fit_controls
 from unmask.projection.latents import sample_w
 from unmask.projection.traits import OF_THE_MOUTH, TRAITS_PATH, load_traits
 from unmask.sweep.naming import register_resolvers
+from unmask.terminal import progress_bar
 
 HELD_OUT = 5
 """Every so many-th face is not learnt from, in the fit that is judged; the one that is kept learns from all."""
@@ -74,14 +75,11 @@ def fit_traits(folders: list[Path], table: Path, out: Path) -> dict[str, float]:
 def fit(generator: Generator, device: torch.device, faces: int, seed: int, out: Path) -> dict[str, float]:
     mean = sample_w(generator, device).mean(0)
     network = FaceEmbedding.pretrained().to(device)
-    with_progress = track(range(faces), description="render and measure")
-    steps = iter(with_progress)
-    found = measured_faces(
-        generator, mean, load_traits(lambda: network), count=faces, seed=seed, on_face=lambda _: next(steps, None)
-    )
-    controls: Controls = fit_controls(CONTROLS, found.w, found.attributes)
-    controls.save(out, {"faces": faces, "seed": seed})
-    return explained(CONTROLS, found.w, found.attributes, 100.0)
+    traits = load_traits(lambda: network)
+    with progress_bar("render and measure", faces, enabled=True) as show:
+        found = measured_faces(generator, mean, traits, count=faces, seed=seed, on_face=lambda done: show(done, ""))
+    fit_controls(CONTROLS, found.w, found.attributes).save(out, {"faces": faces, "seed": seed})
+    return explained(CONTROLS, found.w, found.attributes, RIDGE)
 
 
 def main() -> None:

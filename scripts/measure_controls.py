@@ -48,6 +48,12 @@ VALUES = {
 LOSSES = ("raw_visible/psnr", "identity/arcface", "hole/lpips")
 
 
+def with_wish(settings: RunConfig, name: str, value: float) -> RunConfig:
+    """The same settings with a value for one control."""
+    wish: dict[str, Any] = {name: value}
+    return replace(settings, method=replace(settings.method, **wish))
+
+
 def seen(method: Method, faces: Faces, settings: RunConfig, traits: Traits, name: str) -> tuple[dict[str, Any], Tensor]:
     """What one picture shows of the attribute `name`, its metrics, and the composite (3,H,W)."""
     made = method.unmask(faces).to("cpu")
@@ -121,7 +127,7 @@ def main() -> None:
             expected[index] = seen(plain, dataset[index], settings, traits, name)
             rows[name, dataset[index].ids[0]] = [expected[index][1]]
         for value in VALUES[name]:
-            wished = replace(settings, method=replace(settings.method, **{name: value}))
+            wished = with_wish(settings, name, value)
             method = build_method(wished, device, shared=shared)
             for index in track(range(len(dataset)), description=f"{name}={value:g}"):
                 faces = dataset[index]

@@ -13,8 +13,7 @@ from unmask.projection.controls import CONTROLS, Controls, fit_controls
 from unmask.projection.traits import Traits, usual_face
 
 PSI = (0.5, 1.0)
-"""Truncation of the faces, drawn evenly: what lies nearer to the mean is measured more surely, and what lies farther off
-is asked for."""
+"""Truncation of the faces, drawn evenly: near the mean they are measured surely, and far off is what is asked for."""
 
 ProgressCallback = Callable[[int], None]
 

@@ -92,7 +92,7 @@ class PictureModel:
 
     @torch.no_grad()
     def change_behind(self, change: Tensor, where: Tensor, *, ridge: float) -> Tensor:
-        """The change of w to expect behind a change (3,S,S) of one picture's thumbnail, seen at `where` (1,S,S): (D,)."""
+        """The change of w (D,) to expect behind a change (3,S,S) of one thumbnail, seen at `where` (1,S,S)."""
         keep = (where > 0.5).expand_as(change)
         wanted = change[keep].double()
         moment = self.basis[:, keep].double() @ wanted / max(1, len(wanted))

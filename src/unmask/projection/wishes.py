@@ -98,7 +98,7 @@ class Wishes:
 
         before, shown = look(first)
         close = torch.tensor([CLOSE[name] for name in self.names]).to(w)
-        best, best_shown, best_error = w, shown, _error(asked - shown, close)
+        best, best_shown, best_cost = w, shown, (_error(asked - shown, close), 0.0)
         amount, slope, back = torch.zeros_like(asked), torch.ones_like(asked), torch.zeros_like(moves[0])
         for _ in range(ROUNDS):
             step = (asked - shown) / slope
@@ -108,9 +108,10 @@ class Wishes:
             changed = amount - earlier
             slope = torch.where(changed.abs() > close, ((now - shown) / changed).clamp(*SLOPES), slope)
             shown = now
-            error = _error(asked - shown, close)
-            if error < best_error or (error <= 1 and best_error <= 1):
-                best, best_shown, best_error = moved, shown, error
+            # among those that are near enough, the one that leaves the visible part most as it was
+            cost = (_error(asked - shown, close), float(((small - before) * where).square().mean()))
+            if cost < best_cost:
+                best, best_shown, best_cost = moved, shown, cost
             undone = self.model.change_behind(before - small, where, ridge=self.ridge)
             back = back + undone - (gradients @ undone) @ moves
         return Granted(best, dict(zip(self.names, best_shown.tolist(), strict=True)))
@@ -126,7 +127,8 @@ class Wishes:
 
 
 def _error(missing: Tensor, close: Tensor) -> float:
-    return float((missing.abs() / close).max())
+    """The largest share of what is near enough, 1 where all are."""
+    return max(1.0, float((missing.abs() / close).max()))
 
 
 def _within(amount: Tensor, precision: Tensor) -> Tensor:

@@ -25,8 +25,14 @@ CLOSE = {"mouth_open": 0.004, "smile": 0.004, "beard": 0.02, "age": 0.7}
 """How near to the wish is near enough, in the unit of each attribute."""
 REACHED = {"mouth_open": 0.03, "smile": 0.03, "beard": 0.15, "age": 5.0}
 """How far from the wish the result may be without a word."""
-FARTHEST = 7.0
+FARTHEST = 4.0
 """Length of the longest move, in deviations of the posterior: farther off there are no faces."""
+MOST_VISIBLE_LOSS = 0.5
+"""By how much the visible part may fit the photograph worse than before, in dB of its thumbnail."""
+INVISIBLE = 1e-3
+"""Mean squared change of a thumbnail in [-1,1] that never counts: 36 dB, what JPEG does."""
+SHORTER = 0.7
+"""Where it fits worse than that and no better than the round before, the next move is this share as long."""
 SLOPES = (0.25, 2.5)
 """Measured change over expected change, at least and at most: a slope out of this range is noise."""
 
@@ -89,6 +95,7 @@ class Wishes:
         asked = self.asked.to(w)
 
         first = render(w)
+        (wanted,), _ = visible_thumbnails(masked, visible, self.model.centre)
         face = face_in(torch.where(visible > 0, masked, first))
 
         def look(picture: Tensor) -> tuple[Tensor, Tensor]:
@@ -99,10 +106,13 @@ class Wishes:
         before, shown = look(first)
         close = torch.tensor([CLOSE[name] for name in self.names]).to(w)
         best, best_shown, best_cost = w, shown, (_error(asked - shown, close), 0.0)
+        worst = float(((before - wanted) * where).square().mean()) * 10 ** (MOST_VISIBLE_LOSS / 10)
+        worst = max(worst, INVISIBLE)
+        longest, misfit = FARTHEST, float("inf")
         amount, slope, back = torch.zeros_like(asked), torch.ones_like(asked), torch.zeros_like(moves[0])
         for _ in range(ROUNDS):
             step = (asked - shown) / slope
-            amount, earlier = _within(amount + step, precision), amount
+            amount, earlier = _within(amount + step, precision, longest), amount
             moved = w + amount @ moves + back
             small, now = look(render(moved))
             changed = amount - earlier
@@ -110,7 +120,14 @@ class Wishes:
             shown = now
             # among those that are near enough, the one that leaves the visible part most as it was
             cost = (_error(asked - shown, close), float(((small - before) * where).square().mean()))
-            if cost < best_cost:
+            earlier_misfit, misfit = misfit, float(((small - wanted) * where).square().mean())
+            if misfit > worst and not misfit < earlier_misfit:
+                # taking the changes back does not help: the next move is this one, shorter
+                longest, misfit = min(longest, SHORTER * _length(amount, precision)), float("inf")
+                amount, back, slope = _within(amount, precision, longest), torch.zeros_like(back), torch.ones_like(slope)
+                shown = asked
+                continue
+            if misfit <= worst and cost < best_cost:
                 best, best_shown, best_cost = moved, shown, cost
             undone = self.model.change_behind(before - small, where, ridge=self.ridge)
             back = back + undone - (gradients @ undone) @ moves
@@ -131,7 +148,12 @@ def _error(missing: Tensor, close: Tensor) -> float:
     return max(1.0, float((missing.abs() / close).max()))
 
 
-def _within(amount: Tensor, precision: Tensor) -> Tensor:
-    """`amount` (m,), shortened to `FARTHEST` deviations where it is longer."""
-    length = float((amount @ precision @ amount).clamp_min(0).sqrt())
-    return amount * min(1.0, FARTHEST / length) if length > 0 else amount
+def _length(amount: Tensor, precision: Tensor) -> float:
+    """Of a move by `amount` (m,), in deviations of the posterior."""
+    return float((amount @ precision @ amount).clamp_min(0).sqrt())
+
+
+def _within(amount: Tensor, precision: Tensor, longest: float) -> Tensor:
+    """`amount` (m,), shortened to so many deviations where it is longer."""
+    length = _length(amount, precision)
+    return amount * min(1.0, longest / length) if length > 0 else amount

@@ -15,6 +15,7 @@ from unmask.errors import UnmaskError
 from unmask.faceanalysis import Detection
 from unmask.faces import Faces
 from unmask.methods.stylegan_proj import StyleGANProjection
+from unmask.projection.beards import Beards
 from unmask.projection.controls import (
     CONTROLS,
     Controls,
@@ -178,6 +179,15 @@ def test_without_a_wish_nothing_is_loaded(prior: LinearGenerator, monkeypatch: p
 
     monkeypatch.setattr(Initialisation, "controls", property(never))
     assert StyleGANProjection(CONFIG, prior, CPU, seed=0).unmask(people(prior)).remarks == ()
+
+
+def test_a_lost_beard_is_said_and_a_kept_or_unlikely_one_is_not() -> None:
+    by_embedding = Controls(("beard",), torch.zeros(2), torch.zeros(1), torch.tensor([[1.0, 0.0]]))
+    traits = Traits(by_embedding, lambda: lambda picture: picture.mean((2, 3))[:, :2])  # type: ignore[arg-type, return-value]
+    expected = torch.tensor([[0.3, 9.0], [0.3, 9.0], [0.05, 9.0]])
+    pictures = torch.tensor([0.0, 0.4, 0.0])[:, None, None, None].expand(-1, 3, 8, 8)
+    (doubt,) = Beards(traits).doubts(("shaven", "kept", "unlikely"), expected, pictures)
+    assert doubt.id == "shaven" and "method.beard" in doubt.reason
 
 
 @pytest.mark.parametrize(("name", "value"), [("mouth_open", 0.7), ("smile", -0.3), ("beard", 1.1), ("age", -1.0)])

@@ -127,7 +127,18 @@ class StyleGANProjection(Method):
         samples = torch.stack([first.raw, *(one.raw for one in others)], 1) if others else None
         fulls = [one.full for one in (first, *others) if one.full is not None]
         full_samples = torch.stack(fulls, 1) if others and fulls else None
-        return replace(first, samples=samples, full_samples=full_samples, failures=failures)
+        shaven = () if identity is None else self._shaven(faces, visible, first)
+        remarks = (*first.remarks, *shaven)
+        return replace(first, samples=samples, full_samples=full_samples, failures=failures, remarks=remarks)
+
+    def _shaven(self, faces: Faces, visible: Tensor, made: Reconstruction) -> tuple[Doubt, ...]:
+        """Who looks shaven in the result although the visible part speaks for a beard, and nothing was asked for."""
+        if self.config.beard is not None or self.expected_identity is None:
+            return ()
+        rows = [faces.ids.index(id) for id in made.ids]
+        expected = self.expected_identity.of(faces.masked, visible)[rows]
+        pasted = torch.where(visible[rows] > 0, faces.masked[rows], made.raw)
+        return self.initialisation.beards.doubts(made.ids, expected, pasted)
 
     def _wanted_identity(self, faces: Faces, visible: Tensor) -> WantedIdentity | None:
         """Whom the hidden parts should belong to; None without an identity term."""

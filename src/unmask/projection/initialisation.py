@@ -14,6 +14,7 @@ from unmask.errors import UnmaskError
 from unmask.faces import Faces
 from unmask.images import resize
 from unmask.projection import starts
+from unmask.projection.beards import Beards
 from unmask.projection.controls import CONTROLS, Controls, unexplained_covariance
 from unmask.projection.encoder import LatentEncoder
 from unmask.projection.frozen import FrozenNetworks
@@ -102,6 +103,11 @@ class Initialisation:
             return None
         unexplained = unexplained_covariance(self.picture_model, self.networks.random_w())
         return Wishes(asked, self.controls, self.traits, self.picture_model, unexplained, config.regression_ridge)
+
+    @cached_property
+    def beards(self) -> Beards:
+        """Tells who has lost a beard."""
+        return Beards(self.traits)
 
     @cached_property
     def traits(self) -> Traits:

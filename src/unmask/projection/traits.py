@@ -52,9 +52,13 @@ class Traits:
             found |= {"mouth_open": mouth.opening, "smile": mouth.smile}
         others = tuple(name for name in names if name not in OF_THE_MOUTH)
         if others:
-            values = self.by_embedding.only(others).expected(self.embedding()(picture)[0].float().cpu()).tolist()
-            found |= dict(zip(others, values, strict=True))
+            embedding = self.embedding()(picture)
+            found |= {name: float(self.read(embedding, name)) for name in others}
         return torch.tensor([found[name] for name in names])
+
+    def read(self, embeddings: Tensor, name: str) -> Tensor:
+        """The attribute `name` of faces with such embeddings (B,128): (B,), in float32 on the CPU."""
+        return self.by_embedding.only((name,)).expected(embeddings.float().cpu())[:, 0]
 
 
 def load_traits(embedding: Callable[[], FaceEmbedding]) -> Traits:

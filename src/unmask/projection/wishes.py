@@ -124,7 +124,11 @@ class Wishes:
             if misfit > worst and not misfit < earlier_misfit:
                 # taking the changes back does not help: the next move is this one, shorter
                 longest, misfit = min(longest, SHORTER * _length(amount, precision)), float("inf")
-                amount, back, slope = _within(amount, precision, longest), torch.zeros_like(back), torch.ones_like(slope)
+                amount, back, slope = (
+                    _within(amount, precision, longest),
+                    torch.zeros_like(back),
+                    torch.ones_like(slope),
+                )
                 shown = asked
                 continue
             if misfit <= worst and cost < best_cost:

@@ -1,0 +1,60 @@
+"""Make docs/images/controls.jpg: one synthetic person of the sample with other mouths, and with a beard.
+
+    python scripts/make_controls_picture.py                     # synthetic-00009
+    python scripts/make_controls_picture.py synthetic-00003 --method feed_forward --out row.jpg
+
+From left to right: masked, as expected, mouth closed, wide open, smiling, bearded.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from unmask.building import build_method, pick_device
+from unmask.config import DataConfig
+from unmask.config_dir import sample_root
+from unmask.data import load_dataset
+from unmask.files import atomic_path
+from unmask.images import to_uint8
+from unmask.making.join import join
+from unmask.photos.settings import FRAME, METHODS, settings_of
+from unmask.shared import Shared
+
+SIDE = 200
+"""Of each picture, in pixels."""
+GAP = 6
+WISHES = ((), ("mouth_open=0", "smile=0.04"), ("mouth_open=0.28",), ("smile=0.18",), ("beard=0.4",))
+"""What is asked for in each picture but the first."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("id", nargs="?", default="synthetic-00009")
+    parser.add_argument("--method", choices=METHODS, default="stylegan_proj")
+    parser.add_argument("--out", type=Path, default=Path("docs/images/controls.jpg"))
+    options = parser.parse_args()
+
+    shown, shared = [], Shared()
+    for wishes in WISHES:
+        settings = settings_of(
+            options.method, 1, ("method.render_full=false", "occlusion=painted", *(f"method.{one}" for one in wishes))
+        )
+        data = DataConfig(root=str(sample_root()), ids=[options.id], resolution=FRAME)
+        faces = load_dataset(data, settings.occlusion)[0]
+        method = build_method(settings, pick_device("auto"), shared=shared)
+        shown = shown or [faces.masked]
+        shown.append(join(method.unmask(faces).to("cpu").raw, faces, settings.occlusion))
+    row = np.full((SIDE, len(shown) * (SIDE + GAP) - GAP, 3), 255, np.uint8)
+    for place, picture in enumerate(shown):
+        small = Image.fromarray(to_uint8(picture[0])).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+        row[:, place * (SIDE + GAP) : place * (SIDE + GAP) + SIDE] = np.asarray(small)
+    with atomic_path(options.out) as temporary:
+        Image.fromarray(row).save(temporary, quality=85, optimize=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 from unmask.building import build_method, pick_device
 from unmask.config import DataConfig
@@ -38,7 +39,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/images/controls.jpg"))
     options = parser.parse_args()
 
-    shown, shared = [], Shared()
+    shown: list[Tensor] = []
+    shared = Shared()
     for wishes in WISHES:
         settings = settings_of(
             options.method, 1, ("method.render_full=false", "occlusion=painted", *(f"method.{one}" for one in wishes))

@@ -466,15 +466,15 @@ class StyleGANProjConfig(MethodConfig):
     sample_spread: float = option(1.0, minimum=0, maximum=100, before=1.0)
     """The other answers start from random draws of what the visible pixels leave open, and `lambda_anchor` holds them
     there; this multiplies how far the draws are from the first answer. 0: all alike."""
-    mouth_open: float | None = option(None, minimum=0, maximum=0.6, before=None, column=True)
+    mouth_open: float | None = option(None, minimum=0, maximum=0.6, before=None)
     """How far the mouth is to be open: the gap between the lips as a share of the distance between the eyes. 0 is
     closed, 0.1 is usual, 0.25 laughs. null: as expected."""
-    smile: float | None = option(None, minimum=-0.2, maximum=0.3, before=None, column=True)
+    smile: float | None = option(None, minimum=-0.2, maximum=0.3, before=None)
     """How far the middle of the mouth is to be below its corners, in the same unit: negative where the corners hang,
     0.07 is usual, 0.17 a broad smile. null: as expected."""
-    beard: float | None = option(None, minimum=0, maximum=1, before=None, column=True)
+    beard: float | None = option(None, minimum=0, maximum=1, before=None)
     """How much of a beard there is to be, from 0, shaven, to 1, a full one. null: as expected."""
-    age: float | None = option(None, minimum=0, maximum=100, before=None, column=True)
+    age: float | None = option(None, minimum=0, maximum=100, before=None)
     """How old the person is to look, in years. null: as expected."""
     controls: str | None = option(None, path=Place.here, before=None)
     """Path of the generator's directions for mouth_open, smile, beard and age (scripts/fit_controls.py makes one); null

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from unmask.files import atomic_path
 from unmask.training.averaging import average_of, averaged
+from unmask.training.update import set_rate
 
 log = logging.getLogger(__name__)
 
@@ -123,9 +124,7 @@ def train(
             for network in networks.values():
                 network.train(adapt_statistics)
             share = budget.spent(step, seconds)
-            for optimiser in optimisers.values():
-                for group in optimiser.param_groups:
-                    group["lr"] = rates.lr * 0.5 * (1 + math.cos(math.pi * share)) * min(1.0, (step + 1) / WARM_UP)
+            set_rate(optimisers, rates.lr * 0.5 * (1 + math.cos(math.pi * share)) * min(1.0, (step + 1) / WARM_UP))
             losses = step_of(torch.Generator(device).manual_seed(seed * 1_000_003 + step), update)
             average.update_parameters(main)
             for key, loss in losses.items():

@@ -11,23 +11,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
 from torch import Tensor
 
+from picture_row import save_row
 from unmask.building import build_method, pick_device
 from unmask.config import DataConfig
 from unmask.config_dir import sample_root
 from unmask.data import load_dataset
-from unmask.files import atomic_path
-from unmask.images import to_uint8
 from unmask.making.join import join
 from unmask.photos.settings import FRAME, METHODS, settings_of
 from unmask.shared import Shared
 
-SIDE = 200
-"""Of each picture, in pixels."""
-GAP = 6
 WISHES = ((), ("mouth_open=0", "smile=0.04"), ("mouth_open=0.28",), ("smile=0.18",), ("beard=0.4",))
 """What is asked for in each picture but the first."""
 
@@ -50,12 +44,7 @@ def main() -> None:
         method = build_method(settings, pick_device("auto"), shared=shared)
         shown = shown or [faces.masked]
         shown.append(join(method.unmask(faces).to("cpu").raw, faces, settings.occlusion))
-    row = np.full((SIDE, len(shown) * (SIDE + GAP) - GAP, 3), 255, np.uint8)
-    for place, picture in enumerate(shown):
-        small = Image.fromarray(to_uint8(picture[0])).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-        row[:, place * (SIDE + GAP) : place * (SIDE + GAP) + SIDE] = np.asarray(small)
-    with atomic_path(options.out) as temporary:
-        Image.fromarray(row).save(temporary, quality=85, optimize=True)
+    save_row(shown, options.out)
 
 
 if __name__ == "__main__":

@@ -12,22 +12,15 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 
+from picture_row import save_row
 from unmask.building import build_method, pick_device
 from unmask.config import DataConfig
 from unmask.data import load_dataset
 from unmask.data.references import load_reference
-from unmask.files import atomic_path
-from unmask.images import to_uint8
 from unmask.making.join import join
 from unmask.photos.settings import FRAME, METHODS, settings_of
-
-SIDE = 200
-"""Of each picture, in pixels."""
-GAP = 6
 
 
 def main() -> None:
@@ -48,12 +41,7 @@ def main() -> None:
     made = [join(method.unmask(replace(faces, references=(some,))).raw, faces, settings.occlusion)
             for some in (known[:0], known)]  # fmt: skip
     shown = [faces.masked, known[:1], known[1:2], *made, faces.clean]
-    row = np.full((SIDE, len(shown) * (SIDE + GAP) - GAP, 3), 255, np.uint8)
-    for place, picture in enumerate(shown):
-        small = Image.fromarray(to_uint8(picture[0])).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-        row[:, place * (SIDE + GAP) : place * (SIDE + GAP) + SIDE] = np.asarray(small)
-    with atomic_path(options.out) as temporary:
-        Image.fromarray(row).save(temporary, quality=85, optimize=True)
+    save_row(shown, options.out)
 
 
 if __name__ == "__main__":

@@ -39,6 +39,15 @@ class Known:
     names: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
+    @staticmethod
+    def together(parts: Sequence[Known], resolution: int) -> Known:
+        """All that there is of one person, whose pictures have `resolution` pixels a side."""
+        return Known(
+            torch.cat([torch.empty(0, 3, resolution, resolution), *(one.pictures for one in parts)]),
+            tuple(name for one in parts for name in one.names),
+            tuple(note for one in parts for note in one.notes),
+        )
+
 
 @final
 @dataclass(frozen=True)
@@ -64,12 +73,7 @@ class References:
             UnmaskError: one of them cannot be read or shows no face, or two people; names it.
         """
         read = [load_reference(path, resolution, aligned=self.aligned) for path in self.files.get(id, self.everybody)]
-        empty = torch.empty(0, 3, resolution, resolution)
-        return Known(
-            torch.cat([empty, *(one.pictures for one in read)]),
-            tuple(name for one in read for name in one.names),
-            tuple(note for one in read for note in one.notes),
-        )
+        return Known.together(read, resolution)
 
     def missing(self, ids: Sequence[str]) -> tuple[str, ...]:
         """What to tell the user of `ids` that have no photograph: a sentence or none."""

@@ -112,7 +112,8 @@ class StyleGANProjection(Method):
         faces = faces.to(self.device)
         visible = faces.visible if config.use_occlusion else torch.ones_like(faces.hole)
         start = self._wished(self.initialisation.start(faces, visible), faces, visible, ()).w
-        identity = self._wanted_identity(faces, visible)
+        expected = None if self.expected_identity is None else self.expected_identity.of(faces.masked, visible)
+        identity = None if expected is None else self._wanted_identity(faces, expected)
         reporter = StepReporter(on_step, config.w_steps + config.steps + config.tune_steps)
         projected = []
         for sample in range(config.num_samples):
@@ -127,25 +128,25 @@ class StyleGANProjection(Method):
         samples = torch.stack([first.raw, *(one.raw for one in others)], 1) if others else None
         fulls = [one.full for one in (first, *others) if one.full is not None]
         full_samples = torch.stack(fulls, 1) if others and fulls else None
-        shaven = () if identity is None else self._shaven(faces, visible, first)
+        shaven = () if expected is None else self._shaven(faces, visible, expected, first)
         remarks = (*first.remarks, *shaven)
         return replace(first, samples=samples, full_samples=full_samples, failures=failures, remarks=remarks)
 
-    def _shaven(self, faces: Faces, visible: Tensor, made: Reconstruction) -> tuple[Doubt, ...]:
-        """Who looks shaven in the result although the visible part speaks for a beard, and nothing was asked for."""
-        if self.config.beard is not None or self.expected_identity is None:
+    def _shaven(self, faces: Faces, visible: Tensor, expected: Tensor, made: Reconstruction) -> tuple[Doubt, ...]:
+        """Who looks shaven in the result although the visible part speaks for a beard, and nothing was asked for.
+
+        `expected`: (B,128) embeddings of the whole faces.
+        """
+        if self.config.beard is not None:
             return ()
         rows = [faces.ids.index(id) for id in made.ids]
-        expected = self.expected_identity.of(faces.masked, visible)[rows]
         pasted = torch.where(visible[rows] > 0, faces.masked[rows], made.raw)
-        return self.initialisation.beards.doubts(made.ids, expected, pasted)
+        return self.initialisation.beards.doubts(made.ids, expected[rows], pasted)
 
-    def _wanted_identity(self, faces: Faces, visible: Tensor) -> WantedIdentity | None:
-        """Whom the hidden parts should belong to; None without an identity term."""
+    def _wanted_identity(self, faces: Faces, expected: Tensor) -> WantedIdentity:
+        """Whom the hidden parts should belong to; `expected`: (B,128) embeddings of the whole faces."""
         embedding = self.objective.embedding
-        if self.expected_identity is None or embedding is None:
-            return None
-        expected = self.expected_identity.of(faces.masked, visible)
+        assert embedding is not None
         weight = self.config.lambda_identity_references
         share = 1.0 if weight is None else weight / self.config.lambda_identity
         return wanted_identity(expected, faces.references, embedding, prior=self.config.references_prior, share=share)

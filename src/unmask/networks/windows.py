@@ -23,9 +23,7 @@ class Window:
 def windows_around(hole: Tensor) -> tuple[Window, ...]:
     """hole (B,1,H,W) -> a window for each picture, centred on its hole as far as the picture reaches, or in the middle
     of a picture without one."""
-    covered = hole[:, 0] > 0
-    found = zip(covered.any(2).cpu(), covered.any(1).cpu(), strict=True)  # at once: each transfer waits for the device
-    return tuple(Window(_extent(rows, HEIGHT), _extent(columns, WIDTH)) for rows, columns in found)
+    return _windows(hole, HEIGHT, WIDTH)
 
 
 def cut(images: Tensor, windows: Sequence[Window]) -> Tensor:
@@ -45,18 +43,21 @@ def places(hole: Tensor, share: float) -> Tensor:
     """
     size = hole.shape[-1]
     side = max(8, round(share * size / 8) * 8)
-    found = []
-    for one in hole[:, 0]:
-        rows, columns = (_extent((one > 0).any(axis), side / size) for axis in (1, 0))
-        numbers = torch.arange(size * size, device=hole.device).view(size, size)
-        found.append(numbers[rows, columns])
-    return torch.stack(found)
+    numbers = torch.arange(size * size, device=hole.device).view(size, size)
+    return torch.stack([numbers[one.rows, one.columns] for one in _windows(hole, side / size, side / size)])
 
 
 def take(images: Tensor, where: Tensor) -> Tensor:
     """(B,C,H,W) -> (B,C,h,w), the pixels at the `places` of each picture."""
     flat = where.flatten(1)[:, None].expand(-1, images.shape[1], -1)
     return images.flatten(2).gather(2, flat).unflatten(2, where.shape[1:])
+
+
+def _windows(hole: Tensor, height: float, width: float) -> tuple[Window, ...]:
+    """hole (B,1,H,W) -> windows of these shares of the picture."""
+    covered = hole[:, 0] > 0
+    found = zip(covered.any(2).cpu(), covered.any(1).cpu(), strict=True)  # at once: each transfer waits for the device
+    return tuple(Window(_extent(rows, height), _extent(columns, width)) for rows, columns in found)
 
 
 def _extent(covered: Tensor, share: float) -> slice:

@@ -271,15 +271,10 @@ def _acquainted(framed: list[_Framed], references: Sequence[Source]) -> list[_Fr
         raise UnmaskError(f"References are of one person, and faces {numbers} wear face masks: name one of them.")
     (one,) = masked
     assert one.faces is not None
-    known = [_reference(source, number) for number, source in enumerate(references, 1)]
-    pictures = torch.cat([each.pictures for each in known])
-    together = Known(pictures, tuple(name for each in known for name in each.names))
-    notes = (
-        *(note for each in known for note in each.notes),
-        *strangers(together, one.faces.masked, one.faces.visible),
-    )
+    known = Known.together([_reference(source, number) for number, source in enumerate(references, 1)], FRAME)
+    notes = (*known.notes, *strangers(known, one.faces.masked, one.faces.visible))
     found = replace(one.found, warnings=(*one.found.warnings, *notes))
-    informed = replace(one, found=found, faces=replace(one.faces, references=(pictures,)))
+    informed = replace(one, found=found, faces=replace(one.faces, references=(known.pictures,)))
     return [informed if each is one else each for each in framed]
 
 

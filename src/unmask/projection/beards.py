@@ -17,7 +17,8 @@ from unmask.projection.traits import Traits
 LIKELY = 0.1
 """Beard to expect, from here on: 15 of the 16 bearded of 120 pairs have more, and 30 of the other 104 people."""
 SHAVEN = 0.12
-"""Beard of a face that looks shaven, at most: the least of the 16 with the mask off is 0.15."""
+"""Beard that is measured of a shaven result, at most: the least of the 16 with the mask off is 0.15. Many a result that
+looks shaven measures more, see docs/controls.md."""
 
 
 WAY_OUT = "set method.beard=0.4 if there is one."

@@ -98,7 +98,8 @@ class Initialisation:
     def wishes(self) -> Wishes | None:
         """What the user asks for; None where nothing is."""
         config = self.config
-        asked = {name: getattr(config, name) for name in CONTROLS if getattr(config, name) is not None}
+        values = (config.mouth_open, config.smile, config.beard, config.age)
+        asked = {name: value for name, value in zip(CONTROLS, values, strict=True) if value is not None}
         if not asked:
             return None
         unexplained = unexplained_covariance(self.picture_model, self.networks.random_w())
